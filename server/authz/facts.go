@@ -1,0 +1,89 @@
+package authz
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Facts are what the store and the role graphs say about one Query. They say
+// what is, never yes or no. A fact that does not exist is nil, and the policy
+// finds it undefined.
+type Facts struct {
+	User   *Principal // the subject, when it is a stored user
+	Actor  *Principal // the user who acts as the subject, when someone does
+	Screen *ScreenFacts
+	Rights []NodeRights // nodes on the screen's path with an explicit level of an effective role, root first
+	Record *Record
+	// Account is the stored account that the record, or else the target, belongs to.
+	Account *Account
+	Target  *Target
+}
+
+// Principal is a user with what follows from its grants and its type at one
+// moment. It is immutable and may be shared.
+type Principal struct {
+	*User
+	Roles          []string // of the grants in force, sorted
+	EffectiveRoles []string // with all that they inherit, sorted
+	Manages        []string // closure of the managed user types, sorted
+	// SameLogin is the number of other active users of the portal with this
+	// login. It is counted only for policies that read it, and 0 otherwise.
+	SameLogin int
+	// ValidUntil is when the next grant begins or ends; zero: never.
+	ValidUntil time.Time
+
+	Memo
+}
+
+// ScreenFacts is a node of the screen tree with its path. It is immutable and
+// shared by every question about the node.
+type ScreenFacts struct {
+	*Node
+	Path     []PathNode // root first, the node itself last
+	Features []string   // switches on which the path depends, each once
+
+	Memo
+}
+
+// PathNode is one step of a path.
+type PathNode struct {
+	ID   string
+	Kind NodeKind
+	// Configured says that some role, held by this user or not, has an explicit
+	// level at the node.
+	Configured bool
+}
+
+// NodeRights are the explicit levels of the principal's effective roles at one node.
+type NodeRights struct {
+	Node   string
+	Levels []RoleLevel // sorted by role
+}
+
+// RoleLevel is the level of one role.
+type RoleLevel struct {
+	Role  string
+	Level Level
+}
+
+// Target is the stored thing that an administration action is about: a user, or
+// the contact for whom a user is to be created.
+type Target struct {
+	User    *User
+	Contact *Contact
+}
+
+// Memo keeps one derived form of an immutable value, so that the policy engine
+// converts it once and not at every decision. The zero value is empty.
+type Memo struct{ v atomic.Pointer[any] }
+
+// Recall returns what is kept, or keeps and returns what derive gives. Two first
+// readers may both derive; both forms are equal.
+func (m *Memo) Recall(derive func() any) any {
+	if p := m.v.Load(); p != nil {
+		return *p
+	}
+	v := derive()
+	m.v.Store(&v)
+	return v
+}

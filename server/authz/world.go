@@ -1,0 +1,21 @@
+package authz
+
+// Bundle is a portal's configuration: small enough to be held whole, and
+// replaced whole.
+type Bundle struct {
+	Portal    Portal
+	UserTypes []UserType
+	Roles     []Role
+	Screens   []Node
+	Rights    []Right
+	Revision  int64 // of the store, when it was read; 0 in fixtures
+}
+
+// World is all that a portal's store holds.
+type World struct {
+	Bundle
+	Accounts []Account
+	Contacts []Contact
+	Users    []User
+	Records  []Record
+}
