@@ -87,6 +87,11 @@ const (
 	Element   NodeKind = "element"
 )
 
+// Valid reports whether k is one of the four kinds.
+func (k NodeKind) Valid() bool {
+	return k == Workspace || k == Screen || k == Container || k == Element
+}
+
 // Node is a node of the screen tree: workspace > screen > container > element.
 type Node struct {
 	ID      string

@@ -13,9 +13,9 @@ type Facts struct {
 	Actor  *Principal // the user who acts as the subject, when someone does
 	Screen *ScreenFacts
 	Rights []NodeRights // nodes on the screen's path with an explicit level of an effective role, root first
-	Record *Record
+	Record *RecordFacts
 	// Account is the stored account that the record, or else the target, belongs to.
-	Account *Account
+	Account *AccountFacts
 	Target  *Target
 }
 
@@ -40,7 +40,9 @@ type Principal struct {
 type ScreenFacts struct {
 	*Node
 	Path     []PathNode // root first, the node itself last
-	Features []string   // switches on which the path depends, each once
+	Features []string   // switches on which the path depends, each once, sorted
+	// FeaturesOff are those of them that the portal has not switched on.
+	FeaturesOff []string
 
 	Memo
 }
@@ -64,6 +66,18 @@ type NodeRights struct {
 type RoleLevel struct {
 	Role  string
 	Level Level
+}
+
+// RecordFacts is a stored record. It is immutable and may be shared.
+type RecordFacts struct {
+	*Record
+	Memo
+}
+
+// AccountFacts is a stored account. It is immutable and may be shared.
+type AccountFacts struct {
+	*Account
+	Memo
 }
 
 // Target is the stored thing that an administration action is about: a user, or

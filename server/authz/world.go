@@ -9,6 +9,9 @@ type Bundle struct {
 	Screens   []Node
 	Rights    []Right
 	Revision  int64 // of the store, when it was read; 0 in fixtures
+	// Generation is that of the store that this was read from; empty in
+	// fixtures. Users and records of the same generation go with it.
+	Generation string
 }
 
 // World is all that a portal's store holds.

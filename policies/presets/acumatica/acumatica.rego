@@ -1,0 +1,406 @@
+# METADATA
+# title: Acumatica ERP Customer Self-Service Portal
+# description: |
+#   Roles give levels at screens; below a screen only explicit levels count;
+#   records are those of the user's own business account. `README.md` beside this
+#   file names the rows of the vendor's documents that each rule reproduces.
+# related_resources:
+# - description: Calculation of the restriction level for a user
+#   ref: https://help.myob.com.au/advanced/Docs/Published/UserGuide/User_Roles_User_Access_Level_Calculation.html
+package presets.acumatica
+
+import data.lib.groups
+import data.lib.levels
+
+# METADATA
+# title: The decision
+# description: |
+#   Only `granted`, `administrator` and `error_display` let anyone do anything,
+#   and each states in full what it takes. What follows them only says why not:
+#   the first that holds.
+# entrypoint: true
+# custom:
+#   reasons:
+#     granted: The user's roles reach the level that the action needs, and the record is in scope.
+#     administrator: The role Administrator is not restricted.
+#     validation_error: A closed field is shown because it carries a validation error.
+#     login_required: Nobody is logged in.
+#     user_unknown: The portal has no such user.
+#     user_inactive: The user is deactivated.
+#     acting_unsupported: This portal lets nobody act as somebody else.
+#     screen_unknown: The portal has no such screen, or shows such resources nowhere.
+#     action_unknown: Nothing of this type knows the action.
+#     feature_off: A feature that the screen belongs to is switched off.
+#     record_unknown: The portal has no such record.
+#     record_exists: A record with this id exists already.
+#     revoked: A role closes the screen or the element, and no other opens it.
+#     not_in_menu: The screen is reached by its address, not from the menu or by search.
+#     level_too_low: The user's roles reach only the level given.
+#     class_internal: The class is for internal use and is not offered in the portal.
+#     restriction_group: A restriction group keeps the record from the user.
+#     other_account: The record or the user belongs to another business account.
+#     case_submitted: A case that was submitted can be commented on, but no longer edited.
+#     case_closed: The case is closed.
+#     other_contact: Only who reported a case may close it.
+#     target_unknown: The portal has no such user to manage, or no such contact to make one for.
+#     user_exists: A user with this id exists already.
+#     type_not_managed: The user's type does not manage users of that type.
+#     not_granted: No role of the user has a level there.
+decision := document if document := granted
+
+else := document if {
+	"Administrator" in input.user.effective_roles
+	document := administrator
+}
+
+else := document if {
+	input.context.validation_error == true
+	document := error_display
+}
+
+else := identity_refusal if not input.user.active
+
+else := {"outcome": "deny", "reason": "acting_unsupported"} if input.context.actor
+
+else := {"outcome": "deny", "reason": "screen_unknown"} if not input.screen.id
+
+else := {"outcome": "deny", "reason": "action_unknown"} if not need
+
+else := {"outcome": "deny", "reason": "feature_off"} if input.screen.features_off != []
+
+else := revoked if level == 0
+
+else := {"outcome": "deny", "reason": "level_too_low", "level": level} if level < need
+
+else := {"outcome": "deny", "reason": "not_granted"} if not level
+
+else := {"outcome": "hide", "reason": "not_in_menu", "level": level} if {
+	input.resource.type in {"workspace", "screen"}
+	input.action.name == "list"
+}
+
+else := management_refusal if input.resource.type == "user"
+
+else := record_refusal
+
+# METADATA
+# description: Why nobody, or nobody who may log in, is asking.
+identity_refusal := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
+
+else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
+
+else := {"outcome": "deny", "reason": "user_inactive"}
+
+# METADATA
+# description: What is closed is not shown, unless it was in no menu to begin with.
+revoked := {"outcome": "hide", "reason": "revoked", "level": 0} if {
+	input.resource.type in {"workspace", "screen", "container", "element"}
+	not input.screen.flags.unlisted
+}
+
+else := {"outcome": "deny", "reason": "revoked", "level": 0}
+
+# METADATA
+# description: Why a user may not be managed although the screen of contacts is open enough.
+management_refusal := {"outcome": "deny", "reason": "target_unknown"} if not input.target.id
+
+else := {"outcome": "deny", "reason": "user_exists"} if {
+	input.action.name == "manage_user.create"
+	input.target.type == "user"
+}
+
+else := {"outcome": "deny", "reason": "other_account"} if not input.target.account == input.user.account
+
+else := {"outcome": "deny", "reason": "type_not_managed"}
+
+# METADATA
+# description: Why a record is out of reach although its screen is open enough.
+record_refusal := {"outcome": "deny", "reason": "other_account"} if {
+	input.action.name == "create"
+	not input.record.id
+}
+
+else := {"outcome": "deny", "reason": "record_exists"} if input.action.name == "create"
+
+else := {"outcome": "deny", "reason": "record_unknown"} if not input.record.id
+
+else := {"outcome": "hide", "reason": "class_internal"} if input.record.flags.internal
+
+else := {"outcome": "deny", "reason": "other_account"} if not input.record.account == input.user.account
+
+else := {"outcome": "deny", "reason": "restriction_group"} if not groups.open
+
+else := {"outcome": "deny", "reason": "case_submitted"} if input.action.name == "edit"
+
+else := {"outcome": "deny", "reason": "case_closed"} if input.record.flags.closed
+
+else := {"outcome": "deny", "reason": "other_contact"}
+
+# METADATA
+# description: |
+#   The level that the action takes at the screen asked about, or at the one on
+#   which such resources are shown. Undefined for an action that the resource
+#   does not know.
+need := {
+	"workspace": {"view": 1, "list": 1},
+	"screen": {"view": 1, "list": 1, "edit": 2, "create": 3, "publish": 4, "delete": 5},
+	"container": {"view": 1, "edit": 2, "create": 3, "publish": 4, "delete": 5},
+	"element": {"view": 1, "edit": 2},
+	"account": {"view": 1, "list": 1, "edit": 2},
+	"contact": {"view": 1, "list": 1, "edit": 2, "create": 3, "delete": 5},
+	"contract": {"view": 1, "list": 1},
+	"document": {"view": 1, "list": 1},
+	"case": {"view": 1, "list": 1, "comment": 2, "attach": 2, "close": 2, "edit": 2, "create": 3},
+	"case_class": {"view": 1, "list": 1},
+	"contact_class": {"view": 1, "list": 1},
+	"account_class": {"view": 1, "list": 1},
+	"attribute": {"view": 1, "list": 1},
+	"user": {
+		"manage_user.create": 3,
+		"manage_user.edit": 3,
+		"manage_user.disable": 3,
+		"manage_user.delete": 3,
+		"manage_user.reset_password": 3,
+	},
+}[input.resource.type][input.action.name]
+
+# METADATA
+# title: Rights at a screen
+# description: The roles reach the level there. Being listed takes more.
+# custom: {id: screen_right, reason: granted}
+granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+	input.resource.type in {"workspace", "screen", "container", "element"}
+	input.action.name != "list"
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+}
+
+# METADATA
+# title: Menu and search
+# description: A screen is found there unless it is unlisted or its workspace is closed.
+# custom: {id: screen_listed, reason: granted}
+granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+	input.resource.type in {"workspace", "screen"}
+	input.action.name == "list"
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+	not input.screen.flags.unlisted
+	not levels.workspace == 0
+}
+
+# METADATA
+# title: Records of the own business account
+# description: Everyone at the account sees what anyone there reported or holds.
+# custom: {id: account_record, reason: granted}
+granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+	input.resource.type in {"account", "contact", "contract", "document"}
+	input.action.name != "create"
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+	input.record.account == input.user.account
+	groups.open
+}
+
+# METADATA
+# title: Cases of the own business account
+# custom: {id: account_case, reason: granted}
+granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+	input.resource.type == "case"
+	input.action.name in {"view", "list"}
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+	input.record.account == input.user.account
+	groups.open
+}
+
+# METADATA
+# title: Work on an open case
+# description: Anyone at the account comments on an open case and attaches files to it.
+# custom: {id: open_case, reason: granted}
+granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+	input.resource.type == "case"
+	input.action.name in {"comment", "attach"}
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+	input.record.account == input.user.account
+	groups.open
+	not input.record.flags.closed
+}
+
+# METADATA
+# title: Closing an own case
+# description: Who reported a case closes it, and the portal records the reason.
+# custom: {id: close_case, reason: granted}
+granted := {
+	"outcome": "allow",
+	"reason": "granted",
+	"level": level,
+	"obligations": [{"id": "set_case_reason", "value": "Closed on Portal"}],
+} if {
+	input.resource.type == "case"
+	input.action.name == "close"
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+	input.record.account == input.user.account
+	input.record.contact == input.user.contact
+	groups.open
+	not input.record.flags.closed
+}
+
+# METADATA
+# title: New records
+# description: A new case or contact belongs to the user's own account, whatever the caller says.
+# custom: {id: new_record, reason: granted}
+granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+	input.resource.type in {"case", "contact"}
+	input.action.name == "create"
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+	not input.record.id
+	object.get(input.resource.properties, "account", input.user.account) == input.user.account
+}
+
+# METADATA
+# title: Classes offered in the portal
+# custom: {id: public_class, reason: granted}
+granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+	input.resource.type in {"case_class", "contact_class", "account_class", "attribute"}
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+	input.record.id
+	not input.record.flags.internal
+}
+
+# METADATA
+# title: Delegated management of users
+# description: |
+#   It takes two keys: the right to insert on the screen of contacts, and a user
+#   type that manages the other's. The other is at the user's own account.
+# custom: {id: managed_user, reason: granted}
+granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+	input.resource.type == "user"
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level >= need
+	target_type in input.user.manages
+	input.target.account == input.user.account
+}
+
+# METADATA
+# title: Administrator
+# description: Restrictions do not apply to the role Administrator.
+# custom: {id: administrator, reason: administrator}
+administrator := {"outcome": "allow", "reason": "administrator", "level": 5} if {
+	"Administrator" in input.user.effective_roles
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	need
+	known
+}
+
+# METADATA
+# title: A closed field with a validation error
+# description: It is shown with the error, so that the user can tell what is wrong.
+# custom: {id: error_display, reason: validation_error}
+error_display := {
+	"outcome": "allow",
+	"reason": "validation_error",
+	"level": 0,
+	"obligations": [{"id": "show_error_only"}],
+} if {
+	input.context.validation_error == true
+	input.resource.type == "element"
+	input.action.name == "view"
+	input.user.active
+	not input.context.actor
+	input.screen.features_off == []
+	level == 0
+	screen_level > 0
+}
+
+# METADATA
+# description: |
+#   The type that the managed user has, or is to have. A new user is made for a
+#   stored contact, whose account counts, not for whatever the caller claims.
+target_type := input.target.user_type if {
+	input.target.type == "user"
+	input.action.name != "manage_user.create"
+}
+
+target_type := input.resource.properties.user_type if {
+	input.target.type == "contact"
+	input.action.name == "manage_user.create"
+}
+
+# METADATA
+# description: What the question is about exists, or is about to.
+known if input.resource.type in {"workspace", "screen", "container", "element"}
+
+known if input.record.id
+
+known if input.target.id
+
+known if input.action.name == "create"
+
+# METADATA
+# description: The level that the user's roles reach at the node asked about. Undefined where none has any.
+level := screen_level if input.screen.kind == "screen"
+
+level := levels.node if input.screen.kind == "workspace"
+
+level := nested_level if input.screen.kind in {"container", "element"}
+
+# METADATA
+# description: |
+#   The widest level at the screen. In the generation up to 2023 R2 a screen at
+#   which no role at all has a level is open to everyone; one level for any role
+#   shuts out all that have none.
+screen_level := levels.screen
+
+screen_level := 5 if {
+	data.portal.settings.rights_generation == "2023r2"
+	some step in input.screen.path
+	step.id == input.screen.screen_id
+	not step.configured
+}
+
+# METADATA
+# description: |
+#   Below a screen only explicit levels count, and nothing there is reached while
+#   the screen is closed.
+nested_level := 0 if screen_level == 0
+
+nested_level := screen_level if {
+	screen_level > 0
+	not levels.nearest
+}
+
+nested_level := levels.nearest if {
+	screen_level > 0
+	not capped
+}
+
+nested_level := min([levels.nearest, screen_level]) if {
+	screen_level > 0
+	capped
+}
+
+capped if data.portal.settings.nested_rights == "capped"

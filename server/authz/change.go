@@ -1,0 +1,75 @@
+package authz
+
+import "strconv"
+
+// EntityKind says which of the stored things an entity is.
+type EntityKind string
+
+const (
+	PortalEntity   EntityKind = "portal"
+	UserTypeEntity EntityKind = "user_type"
+	RoleEntity     EntityKind = "role"
+	NodeEntity     EntityKind = "screen"
+	RightEntity    EntityKind = "right"
+	UserEntity     EntityKind = "user"
+	AccountEntity  EntityKind = "account"
+	ContactEntity  EntityKind = "contact"
+	RecordEntity   EntityKind = "record"
+)
+
+// Key names one stored entity of a portal.
+type Key struct {
+	Kind EntityKind
+	Of   string // the type of a record, the role of a right; empty for the others
+	ID   string // the node of a right
+}
+
+// String returns the key as messages name the entity: `role "clerk"`.
+func (k Key) String() string {
+	switch k.Kind {
+	case RecordEntity:
+		return k.Of + " " + strconv.Quote(k.ID)
+	case RightEntity:
+		return "right of role " + strconv.Quote(k.Of) + " at screen " + strconv.Quote(k.ID)
+	}
+	return string(k.Kind) + " " + strconv.Quote(k.ID)
+}
+
+// Stored is an entity that a store keeps by its Key: Portal, UserType, Role,
+// Node, Right, User, Account, Contact or Record, each by value.
+type Stored interface{ Key() Key }
+
+// Key returns the portal's own id.
+func (p Portal) Key() Key { return Key{Kind: PortalEntity, ID: p.ID} }
+
+// Key returns the type's id.
+func (t UserType) Key() Key { return Key{Kind: UserTypeEntity, ID: t.ID} }
+
+// Key returns the role's id.
+func (r Role) Key() Key { return Key{Kind: RoleEntity, ID: r.ID} }
+
+// Key returns the node's id.
+func (n Node) Key() Key { return Key{Kind: NodeEntity, ID: n.ID} }
+
+// Key returns the right's role and node.
+func (r Right) Key() Key { return Key{Kind: RightEntity, Of: r.Role, ID: r.Node} }
+
+// Key returns the user's id.
+func (u User) Key() Key { return Key{Kind: UserEntity, ID: u.ID} }
+
+// Key returns the account's id.
+func (a Account) Key() Key { return Key{Kind: AccountEntity, ID: a.ID} }
+
+// Key returns the contact's id.
+func (c Contact) Key() Key { return Key{Kind: ContactEntity, ID: c.ID} }
+
+// Key returns the record's type and id.
+func (r Record) Key() Key { return Key{Kind: RecordEntity, Of: r.Type, ID: r.ID} }
+
+// PortalRevision says where a portal's data stands.
+type PortalRevision struct {
+	ID             string
+	Generation     string // changes when an import replaces all that the portal holds
+	Revision       int64  // counts every change of the portal's data
+	ConfigRevision int64  // the Revision at which the configuration last changed
+}

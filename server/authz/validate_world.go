@@ -1,0 +1,147 @@
+package authz
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+func (c *checker) accounts(accounts []Account) {
+	c.accountIDs = newIndex("account", "accounts", len(accounts))
+	ids := c.enterAll(c.accountIDs, len(accounts), func(i int) string { return accounts[i].ID })
+	c.section = append(c.section, ids...)
+	g := &graph{start: make([]int, 1, len(accounts)+1)}
+	for i := range accounts {
+		a, p := &accounts[i], in("accounts", i)
+		c.add(p.dot("name"), textFault(a.Name))
+		c.add(p.dot("owner"), nameFault(a.Owner))
+		if to, ok := c.optional(p.dot("parent"), c.accountIDs, a.Parent); ok {
+			g.edges = append(g.edges, edge{to: to})
+		}
+		g.next()
+		c.flags(p.dot("flags"), a.Flags)
+		c.values(p.dot("attributes"), a.Attributes)
+	}
+	g.check(c, rules{
+		most:  -1,
+		name:  func(i int) string { return accounts[i].ID },
+		place: func(i, _ int) place { return in("accounts", i).dot("parent") },
+		loop: func(path string) string {
+			return "accounts are parents of one another: " + path + ": remove one of them"
+		},
+	})
+	c.close()
+}
+
+func (c *checker) contacts(contacts []Contact) {
+	c.contactIDs = newIndex("contact", "contacts", len(contacts))
+	c.contactAccounts = make([]string, len(contacts))
+	for i := range contacts {
+		k, p := &contacts[i], in("contacts", i)
+		c.enter(c.contactIDs, i, k.ID)
+		c.contactAccounts[i] = k.Account
+		c.add(p.dot("name"), textFault(k.Name))
+		c.add(p.dot("email"), textFault(k.Email))
+		c.optional(p.dot("account"), c.accountIDs, k.Account)
+		c.add(p.dot("position"), nameFault(k.Position))
+		c.flags(p.dot("flags"), k.Flags)
+		c.values(p.dot("attributes"), k.Attributes)
+	}
+	c.close()
+}
+
+func (c *checker) users(users []User) {
+	ids := newIndex("user", "users", len(users))
+	for i := range users {
+		u, p := &users[i], in("users", i)
+		c.enter(ids, i, u.ID)
+		c.add(p.dot("login"), nameFault(u.Login))
+		c.optional(p.dot("user_type"), c.types, u.UserType)
+		c.grantList(p, u.Grants)
+		c.belonging(p, u)
+		c.add(p.dot("position"), nameFault(u.Position))
+		c.flags(p.dot("flags"), u.Flags)
+		c.values(p.dot("attributes"), u.Attributes)
+	}
+	c.close()
+}
+
+// belonging checks the user's account and contact. They must agree, or a policy
+// would take the user for two companies' at once.
+func (c *checker) belonging(p place, u *User) {
+	c.optional(p.dot("account"), c.accountIDs, u.Account)
+	contact, ok := c.optional(p.dot("contact"), c.contactIDs, u.Contact)
+	if !ok || u.Account == "" || c.contactAccounts[contact] == u.Account {
+		return
+	}
+	where := "no account"
+	if a := c.contactAccounts[contact]; a != "" {
+		where = "account " + quote(a)
+	}
+	c.add(p.dot("account"), fmt.Sprintf("is %s, but contact %s belongs to %s: make them the same", quote(u.Account), quote(u.Contact), where))
+}
+
+func (c *checker) grantList(p place, grants []Grant) {
+	for j := range grants {
+		g, at := &grants[j], p.item("grants", j)
+		c.ref(at.dot("role"), c.roles, g.Role)
+		c.add(at.dot("by"), nameFault(g.By))
+		if !g.From.IsZero() && !g.Until.IsZero() && !g.From.Before(g.Until) {
+			c.add(at.dot("until"), fmt.Sprintf("is %s, not after from %s: the grant would never be in force", stamp(g.Until), stamp(g.From)))
+		}
+	}
+	if len(grants) > 1 {
+		c.overlaps(p, grants)
+	}
+}
+
+// overlaps reports grants of one role whose times overlap, at the later one of
+// the list.
+func (c *checker) overlaps(p place, grants []Grant) {
+	order := c.grants[:0]
+	for j := range grants {
+		order = append(order, j)
+	}
+	c.grants = order
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(grants[a].Role, grants[b].Role), grants[a].From.Compare(grants[b].From), a-b)
+	})
+	last := order[0] // of those of its role so far, the one that ends last
+	for _, j := range order[1:] {
+		same := grants[j].Role == grants[last].Role
+		if end := grants[last].Until; same && (end.IsZero() || grants[j].From.Before(end)) {
+			c.add(p.item("grants", max(j, last)), fmt.Sprintf("role %s is granted twice at the same time: grants[%d] overlaps, join the two", quote(grants[j].Role), min(j, last)))
+		}
+		if !same || endsLater(&grants[j], &grants[last]) {
+			last = j
+		}
+	}
+}
+
+func endsLater(a, b *Grant) bool {
+	return !b.Until.IsZero() && (a.Until.IsZero() || a.Until.After(b.Until))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+func (c *checker) records(records []Record) {
+	type key struct{ typ, id string }
+	seen := make(map[key]int, len(records))
+	for i := range records {
+		r, p := &records[i], in("records", i)
+		c.add(p.dot("type"), typeFault(r.Type))
+		c.add(p.dot("id"), idFault(r.ID))
+		if first, ok := seen[key{r.Type, r.ID}]; ok {
+			c.add(p.dot("id"), fmt.Sprintf("record %s of type %s is there twice: records[%d] is the same", quote(r.ID), quote(r.Type), first))
+		} else {
+			seen[key{r.Type, r.ID}] = i
+		}
+		c.optional(p.dot("account"), c.accountIDs, r.Account)
+		c.optional(p.dot("contact"), c.contactIDs, r.Contact)
+		c.add(p.dot("owner"), nameFault(r.Owner))
+		c.flags(p.dot("flags"), r.Flags)
+		c.values(p.dot("properties"), r.Properties)
+	}
+	c.close()
+}

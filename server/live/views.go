@@ -1,0 +1,102 @@
+package live
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/engine"
+	"github.com/portcullis-authz/portcullis/server/pdp"
+	"github.com/portcullis-authz/portcullis/server/policy"
+)
+
+// Views are the published portals. The zero value publishes none.
+type Views struct {
+	defaultPortal string
+	portals       atomic.Pointer[map[string]*pdp.View] // the map is never written to
+}
+
+// View returns what is published of the portal. For "" that is the default
+// portal: the one configured, or the only one there is.
+func (v *Views) View(portal string) (*pdp.View, error) {
+	portals := v.all()
+	if portal == "" {
+		portal = v.defaultPortal
+	}
+	if view := portals[portal]; view != nil {
+		return view, nil
+	}
+	switch {
+	case portal != "":
+		return nil, authz.Errorf(authz.NotFound, "there is no portal %q; there are: %s", portal, list(portals))
+	case len(portals) == 1:
+		for _, view := range portals {
+			return view, nil
+		}
+	case len(portals) == 0:
+		return nil, authz.Errorf(authz.NotFound, "there is no portal yet: import one, or wait until the data is loaded")
+	}
+	return nil, authz.Errorf(authz.NotFound, "there are several portals and no default one: ask below /portals/{portal}, or configure default_portal; there are: %s", list(portals))
+}
+
+func (v *Views) all() map[string]*pdp.View {
+	if m := v.portals.Load(); m != nil {
+		return *m
+	}
+	return nil
+}
+
+// publish replaces one portal's view; nil takes the portal away. Only one
+// goroutine may call it.
+func (v *Views) publish(portal string, view *pdp.View) {
+	next := maps.Clone(v.all())
+	if next == nil {
+		next = make(map[string]*pdp.View)
+	}
+	if next[portal] = view; view == nil {
+		delete(next, portal)
+	}
+	v.portals.Store(&next)
+}
+
+// maxListed bounds how many portals a message names.
+const maxListed = 10
+
+func list(portals map[string]*pdp.View) string {
+	ids := slices.Sorted(maps.Keys(portals))
+	more := ""
+	if len(ids) > maxListed {
+		more = fmt.Sprintf(" and %d more", len(ids)-maxListed)
+		ids = ids[:maxListed]
+	}
+	return strings.Join(ids, ", ") + more
+}
+
+// Build returns the snapshot of a portal's configuration under the policy of
+// program that it names, and whether that policy counts users by login. model is
+// the Casbin model. Nobody may write to b afterwards.
+func Build(b *authz.Bundle, model string, program *policy.Program) (s *engine.Snapshot, countsLogins bool, err error) {
+	p, err := program.Bind(b)
+	if err != nil {
+		return nil, false, err
+	}
+	s, err = engine.Build(b, model, p)
+	return s, p.CountsSameLogin(), err
+}
+
+// Static publishes the worlds for good. It fails when one of them cannot be built.
+func Static(worlds []authz.World, model string, program *policy.Program, defaultPortal string) (*Views, error) {
+	v := &Views{defaultPortal: defaultPortal}
+	for i := range worlds {
+		b := &worlds[i].Bundle
+		s, counts, err := Build(b, model, program)
+		if err != nil {
+			return nil, fmt.Errorf("portal %s: %w", b.Portal.ID, err)
+		}
+		v.publish(b.Portal.ID, pdp.NewView(b.Portal.ID, pdp.View{Snapshot: s, Revision: b.Revision, CountsLogins: counts}))
+	}
+	return v, nil
+}

@@ -1,0 +1,137 @@
+package pdp
+
+import (
+	"context"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/engine"
+)
+
+// Directory reads stored entities by the portal, the generation of its data and
+// the id. What does not exist is an authz.NotFound error; any other error means
+// that the store cannot say.
+type Directory interface {
+	User(ctx context.Context, portal, generation, id string) (*authz.User, error)
+	Account(ctx context.Context, portal, generation, id string) (*authz.Account, error)
+	Contact(ctx context.Context, portal, generation, id string) (*authz.Contact, error)
+	Record(ctx context.Context, portal, generation, typ, id string) (*authz.Record, error)
+	// SameLogin returns the number of other active users of the portal with the login.
+	SameLogin(ctx context.Context, portal, generation, login, except string) (int, error)
+}
+
+// loadTimeout bounds a read that several questions may be waiting for; it must
+// not end with whichever of them happened to ask first.
+const loadTimeout = 5 * time.Second
+
+// entityKey names an entity as one view has it.
+type entityKey struct {
+	view    *viewKey
+	kind    authz.EntityKind
+	typ, id string
+}
+
+// entity is one stored entity, in the member of its kind; all are nil for one
+// that does not exist, which is worth keeping too.
+type entity struct {
+	principal *engine.Principal
+	contact   *authz.Contact
+	account   *authz.AccountFacts
+	record    *authz.RecordFacts
+}
+
+// directory reads through a cache.
+type directory struct {
+	source Directory
+	cache  *otter.Cache[entityKey, entity]
+}
+
+func newDirectory(source Directory, size int) (*directory, error) {
+	cache, err := otter.New(&otter.Options[entityKey, entity]{MaximumSize: size})
+	if err != nil {
+		return nil, err
+	}
+	return &directory{source: source, cache: cache}, nil
+}
+
+func (d *directory) get(ctx context.Context, key entityKey, read func(context.Context) (entity, error)) (entity, error) {
+	if e, ok := d.cache.GetIfPresent(key); ok {
+		return e, nil
+	}
+	return d.cache.Get(ctx, key, otter.LoaderFunc[entityKey, entity](func(ctx context.Context, _ entityKey) (entity, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		defer cancel()
+		e, err := read(ctx)
+		if authz.KindOf(err) == authz.NotFound && err != nil {
+			return entity{}, nil
+		}
+		return e, err
+	}))
+}
+
+// principal returns the user with what follows from it, or nil when the portal has none.
+func (d *directory) principal(ctx context.Context, v *View, id string, now time.Time) (*engine.Principal, error) {
+	e, err := d.get(ctx, entityKey{v.key, authz.UserEntity, "", id}, func(ctx context.Context) (entity, error) {
+		u, err := d.source.User(ctx, v.key.portal, v.Generation, id)
+		if err != nil {
+			return entity{}, err
+		}
+		same := 0
+		if v.CountsLogins {
+			if same, err = d.source.SameLogin(ctx, v.key.portal, v.Generation, u.Login, u.ID); err != nil {
+				return entity{}, err
+			}
+		}
+		return entity{principal: v.Snapshot.Principal(u, now, same)}, nil
+	})
+	return e.principal, err
+}
+
+func (d *directory) contact(ctx context.Context, v *View, id string) (*authz.Contact, error) {
+	e, err := d.get(ctx, entityKey{v.key, authz.ContactEntity, "", id}, func(ctx context.Context) (entity, error) {
+		c, err := d.source.Contact(ctx, v.key.portal, v.Generation, id)
+		return entity{contact: c}, err
+	})
+	return e.contact, err
+}
+
+func (d *directory) account(ctx context.Context, v *View, id string) (*authz.AccountFacts, error) {
+	if id == "" {
+		return nil, nil
+	}
+	e, err := d.get(ctx, entityKey{v.key, authz.AccountEntity, "", id}, func(ctx context.Context) (entity, error) {
+		a, err := d.source.Account(ctx, v.key.portal, v.Generation, id)
+		return entity{account: &authz.AccountFacts{Account: a}}, err
+	})
+	return e.account, err
+}
+
+// record returns the stored record; contacts and accounts are shown as records of
+// those types.
+func (d *directory) record(ctx context.Context, v *View, typ, id string) (*authz.RecordFacts, error) {
+	e, err := d.get(ctx, entityKey{v.key, authz.RecordEntity, typ, id}, func(ctx context.Context) (entity, error) {
+		r, err := d.readRecord(ctx, v, typ, id)
+		return entity{record: &authz.RecordFacts{Record: r}}, err
+	})
+	return e.record, err
+}
+
+func (d *directory) readRecord(ctx context.Context, v *View, typ, id string) (*authz.Record, error) {
+	switch authz.EntityKind(typ) {
+	case authz.ContactEntity:
+		c, err := d.source.Contact(ctx, v.key.portal, v.Generation, id)
+		if err != nil {
+			return nil, err
+		}
+		return &authz.Record{Type: typ, ID: c.ID, Account: c.Account, Contact: c.ID, Flags: c.Flags, Properties: c.Attributes}, nil
+	case authz.AccountEntity:
+		a, err := d.source.Account(ctx, v.key.portal, v.Generation, id)
+		if err != nil {
+			return nil, err
+		}
+		return &authz.Record{Type: typ, ID: a.ID, Account: a.ID, Owner: a.Owner, Flags: a.Flags, Properties: a.Attributes}, nil
+	}
+	return d.source.Record(ctx, v.key.portal, v.Generation, typ, id)
+}

@@ -1,0 +1,38 @@
+package pdp
+
+import (
+	"github.com/portcullis-authz/portcullis/server/engine"
+)
+
+// View is what is published of one portal at one revision. It is immutable.
+type View struct {
+	// Snapshot decides. It is nil while the portal has no usable configuration
+	// and policy; then every question is refused for the reason in Refusal.
+	Snapshot *engine.Snapshot
+	Refusal  string
+
+	Generation string // of the store, to which the entities belong
+	Revision   int64  // of the portal's data
+
+	// CountsLogins says that the policy reads how many users share a login.
+	CountsLogins bool
+
+	key *viewKey
+}
+
+// viewKey stands for a view in the keys of the cache: it is as unique as the view,
+// and does not keep the view's snapshot in memory.
+type viewKey struct{ portal, generation string }
+
+// NewView returns v ready to be published.
+func NewView(portal string, v View) *View {
+	v.key = &viewKey{portal: portal, generation: v.Generation}
+	return &v
+}
+
+// Views publishes the portals.
+type Views interface {
+	// View returns what is published of the portal, or of the default portal for
+	// "". An unknown portal is an authz.NotFound error.
+	View(portal string) (*View, error)
+}

@@ -1,0 +1,15 @@
+// Package policy is where Rego decides. It owns OPA: it loads modules from a
+// folder and from those built in, compiles them strictly and with the built-ins
+// cut down to pure ones, binds a portal's settings to them, shows them a question
+// with its facts, and turns whatever comes back into a decision.
+//
+// Whatever is not a well-formed decision document denies, with a reason of its
+// own: an undefined or malformed answer, an error, an evaluation over its time
+// limit. Nothing here grants.
+//
+// A [Program] is the compiled policies; a [Policy] is one of its packages bound to
+// one portal. Both are immutable and safe for concurrent use. [Watch] tells when
+// the folder has changed; what to do about it is the caller's affair.
+//
+// The package knows nothing of stores, role graphs or HTTP.
+package policy

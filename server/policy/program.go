@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/dependencies"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// Program is a compiled set of policies. It is immutable.
+type Program struct {
+	compiler *ast.Compiler
+	revision string
+	limit    time.Duration
+}
+
+// Compile compiles modules strictly: unused imports and variables, references to
+// members of input that schema does not have, and built-ins outside
+// [Capabilities] are errors. limit bounds each evaluation. The error is Invalid
+// and lists every fault with file, line and column.
+func Compile(modules Modules, schema []byte, limit time.Duration) (*Program, error) {
+	if limit <= 0 {
+		return nil, authz.Errorf(authz.Invalid, "the time limit of an evaluation must be positive, got %s", limit)
+	}
+	var input any
+	if err := json.Unmarshal(schema, &input); err != nil {
+		return nil, authz.Errorf(authz.Invalid, "the schema of input is not JSON: %v", err).Because(err)
+	}
+	caps := Capabilities()
+	parsed, err := parse(modules, caps)
+	if err != nil {
+		return nil, err
+	}
+	schemas := ast.NewSchemaSet()
+	schemas.Put(ast.SchemaRootRef, input)
+	c := ast.NewCompiler().WithStrict(true).WithCapabilities(caps).WithSchemas(schemas)
+	if c.Compile(parsed); c.Failed() {
+		return nil, invalid(c.Errors)
+	}
+	return &Program{compiler: c, revision: modules.Revision(), limit: limit}, nil
+}
+
+func parse(modules Modules, caps *ast.Capabilities) (map[string]*ast.Module, error) {
+	parsed := make(map[string]*ast.Module, len(modules))
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		m, err := ast.ParseModuleWithOpts(name, modules[name], ast.ParserOptions{
+			Capabilities: caps, ProcessAnnotation: true, RegoVersion: ast.RegoV1,
+		})
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		parsed[name] = m
+	}
+	if len(faults) > 0 {
+		return nil, invalid(faults...)
+	}
+	return parsed, nil
+}
+
+// invalid puts each of the compiler's faults on a line of its own.
+func invalid(faults ...error) error {
+	var lines []string
+	for _, fault := range faults {
+		list, ok := errors.AsType[ast.Errors](fault)
+		if !ok {
+			lines = append(lines, fault.Error())
+		}
+		for _, e := range list {
+			lines = append(lines, describe(e))
+		}
+	}
+	return authz.Errorf(authz.Invalid, "the policies do not compile:\n  %s", strings.Join(lines, "\n  ")).Because(errors.Join(faults...))
+}
+
+func describe(e *ast.Error) string {
+	if e.Location == nil {
+		return e.Message
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.Location.File, e.Location.Row, e.Location.Col, e.Message)
+}
+
+// Revision returns the digest of the sources that were compiled.
+func (p *Program) Revision() string { return p.revision }
+
+// rule returns the reference to the decision rule of package pkg, such as
+// "presets.acumatica", or an Invalid error that lists the packages which have one.
+func (p *Program) rule(pkg string) (ast.Ref, error) {
+	ref, err := ast.ParseRef("data." + pkg + ".decision")
+	if err == nil && len(p.compiler.GetRulesExact(ref)) > 0 {
+		return ref, nil
+	}
+	return nil, authz.Errorf(authz.Invalid, "no policy package %q with a rule decision; there are: %s",
+		pkg, strings.Join(p.Packages(), ", ")).At("policy")
+}
+
+// Packages returns the packages that can decide, sorted.
+func (p *Program) Packages() []string {
+	var names []string
+	for _, m := range p.compiler.Modules {
+		if slices.ContainsFunc(m.Rules, func(r *ast.Rule) bool { return r.Head.Reference.String() == "decision" }) {
+			names = append(names, strings.TrimPrefix(m.Package.Path.String(), "data."))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// reads returns the members of input that the rule can reach, as dotted paths of
+// at most two steps ("user.same_login", "record"), and everything when the rule
+// reads input as a whole.
+func (p *Program) reads(rule ast.Ref) (reads, error) {
+	refs, err := dependencies.Base(p.compiler, ast.NewBody(ast.NewExpr(ast.NewTerm(rule))))
+	if err != nil {
+		return nil, authz.Errorf(authz.Internal, "what the policy reads cannot be told").Because(err)
+	}
+	r := reads{}
+	for _, ref := range refs {
+		if ref.HasPrefix(ast.InputRootRef) {
+			r.add(ref)
+		}
+	}
+	return r, nil
+}
+
+// reads is a set of paths below input; "" stands for the whole.
+type reads map[string]struct{}
+
+func (r reads) add(ref ast.Ref) {
+	var steps []string
+	for _, term := range ref[1:min(len(ref), 3)] {
+		s, ok := term.Value.(ast.String)
+		if !ok {
+			break
+		}
+		steps = append(steps, string(s))
+	}
+	r[strings.Join(steps, ".")] = struct{}{}
+}
+
+// any reports whether the policy may look at the member: at it, inside it, or at
+// something that holds it.
+func (r reads) any(member string) bool {
+	for path := range r {
+		if path == "" || path == member || strings.HasPrefix(path, member+".") || strings.HasPrefix(member, path+".") {
+			return true
+		}
+	}
+	return false
+}
