@@ -1,0 +1,101 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Validate returns a *[Problem] for every rule that c breaks, joined, each under
+// its key, or nil.
+func (c *Config) Validate() error {
+	var errs []error
+	for _, p := range c.problems() {
+		errs = append(errs, p)
+	}
+	return errors.Join(errs...)
+}
+
+// checks gathers the problems of a configuration.
+type checks struct{ problems []*Problem }
+
+func (c *checks) that(ok bool, key, format string, args ...any) {
+	if !ok {
+		c.problems = append(c.problems, &Problem{Key: key, Msg: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (c *checks) number(key string, got, least, most int64) {
+	c.that(least <= got && got <= most, key, "must be from %d to %d, got %d", least, most, got)
+}
+
+func (c *checks) duration(key string, got, least, most time.Duration) {
+	c.that(least <= got && got <= most, key, "must be from %s to %s, got %s", least, most, got)
+}
+
+func (c *checks) oneOf(key, got string, want ...string) {
+	c.that(slices.Contains(want, got), key, "must be one of %s, got %s", strings.Join(want, ", "), clip(got))
+}
+
+func (c *Config) problems() []*Problem {
+	var k checks
+	k.that(isAddr(c.Addr), "addr", "must be host:port with a port up to 65535, such as 127.0.0.1:8181, got %s", clip(c.Addr))
+	k.that(c.Data != "" || c.Mongo.URI != "", "data", "must name a folder while mongo.uri is empty")
+	k.that(c.Mongo.URI == "" || isMongo(c.Mongo.URI.Reveal()), "mongo.uri", "must begin with mongodb:// or mongodb+srv:// and name a host, such as mongodb://127.0.0.1:27017/?replicaSet=rs0")
+	k.that(database.MatchString(c.Mongo.Database), "mongo.database", `must be 1 to 63 letters, digits, "_" or "-", got %s`, clip(c.Mongo.Database))
+	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	k.oneOf("log.format", c.Log.Format, "text", "json")
+	c.Limits.check(&k)
+	k.duration("poll", c.Poll, 10*time.Millisecond, time.Second)
+	k.duration("drain.delay", c.Drain.Delay, 0, 5*time.Minute)
+	k.duration("drain.timeout", c.Drain.Timeout, time.Millisecond, 10*time.Minute)
+	k.that(c.PublicURL == "" || isPublic(c.PublicURL), "public_url", "must be http:// or https:// with a host and without user, query and fragment, such as https://authz.example.com, got %s", clip(stripped(c.PublicURL)))
+	return k.problems
+}
+
+func (l *Limits) check(k *checks) {
+	k.number("limits.body", l.Body, 1<<10, 64<<20)
+	k.number("limits.depth", int64(l.Depth), 4, 256)
+	k.number("limits.batch", int64(l.Batch), 1, 10_000)
+	k.duration("limits.eval", l.Eval, time.Millisecond, 10*time.Second)
+	k.duration("limits.request", l.Request, time.Millisecond, time.Minute)
+	k.that(l.Request >= l.Eval || l.Request < time.Millisecond, "limits.request", "must be at least limits.eval, which is %s, got %s: an evaluation could never use its time", l.Eval, l.Request)
+	k.number("limits.cache", int64(l.Cache), 1, 10_000_000)
+}
+
+func isAddr(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	n, bad := strconv.ParseUint(port, 10, 16)
+	return err == nil && bad == nil && n <= 65535 && !strings.ContainsAny(host, " /")
+}
+
+var database = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
+
+func isMongo(uri string) bool {
+	rest, ok := strings.CutPrefix(uri, "mongodb://")
+	if !ok {
+		rest, ok = strings.CutPrefix(uri, "mongodb+srv://")
+	}
+	host := rest[strings.LastIndex(rest, "@")+1:]
+	return ok && host != "" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "?") && !strings.ContainsAny(uri, " \t\r\n")
+}
+
+func isPublic(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
+		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && !strings.HasSuffix(s, "#")
+}
+
+// stripped removes what may be a password from an address that is refused.
+func stripped(s string) string {
+	if i := strings.LastIndex(s, "@"); i >= 0 {
+		return redacted + s[i:]
+	}
+	return s
+}

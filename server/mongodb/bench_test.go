@@ -1,0 +1,89 @@
+package mongodb_test
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/mongodb"
+)
+
+// BenchmarkBundle loads 5,000 roles, 200 screens and 20,000 rights that lie
+// beside 10,000 records. peak-MiB is the greatest heap in use during a load, the
+// embedded database's included.
+func BenchmarkBundle(b *testing.B) {
+	for _, db := range []struct {
+		name, uri string
+		embedded  bool
+	}{{"embedded", embeddedURI, true}, {"mongodb", os.Getenv(uriVariable), false}} {
+		b.Run(db.name, func(b *testing.B) {
+			if db.uri == "" {
+				b.Skipf("set %s", uriVariable)
+			}
+			s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: "bench_" + uuid.NewString()[:8], Embedded: db.embedded})
+			require.NoError(b, err)
+			defer func() { require.NoError(b, s.Close(context.Background())) }()
+			began := time.Now()
+			require.NoError(b, s.Import(b.Context(), []authz.World{sized("big", "x", 5000, 200, 20_000, 1000, 10_000)}, "bench", nil))
+			imported := time.Since(began)
+			debug.FreeOSMemory()
+			peak := watchHeap(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				bundle, err := s.Bundle(b.Context(), "big")
+				require.NoError(b, err)
+				require.Len(b, bundle.Rights, 20_000)
+			}
+			b.ReportMetric(float64(peak())/(1<<20), "peak-MiB")
+			b.ReportMetric(imported.Seconds(), "import-s")
+		})
+	}
+}
+
+// watchHeap samples the heap until the returned function is called, which
+// returns the greatest size above the one at the start.
+func watchHeap(b *testing.B) func() uint64 {
+	b.Helper()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	start, most := m.HeapInuse, uint64(0)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				runtime.ReadMemStats(&m)
+				most = max(most, m.HeapInuse)
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		<-done
+		return most - min(start, most)
+	}
+}
+
+// BenchmarkUser reads one user by its key.
+func BenchmarkUser(b *testing.B) {
+	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_" + uuid.NewString()[:8], Embedded: true})
+	require.NoError(b, err)
+	defer func() { require.NoError(b, s.Close(context.Background())) }()
+	require.NoError(b, s.Import(b.Context(), []authz.World{sized("big", "x", 10, 10, 10, 20_000, 0)}, "bench", nil))
+	bundle, err := s.Bundle(b.Context(), "big")
+	require.NoError(b, err)
+	for b.Loop() {
+		_, err := s.User(b.Context(), "big", bundle.Generation, "user-00007")
+		require.NoError(b, err)
+	}
+}

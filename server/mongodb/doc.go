@@ -1,0 +1,18 @@
+// Package mongodb is the store: what a portal's administrators have written,
+// kept in MongoDB or in the embedded FerretDB. It is the only importer of the
+// driver, and the same code serves both databases. Where they differ, it says so
+// beside the difference.
+//
+// Every document's _id is "<portal>/<generation>/<key>". An import writes a new
+// generation aside and makes it current by one pointer in the portal's head, so
+// a reader sees the old data or the new, and never both; a process killed at any
+// moment of an import leaves all of its portals old or all of them new. The
+// replaced generation stays readable for a while ([Options].Grace) for decisions
+// that began with it. A document missing from a generation that is gone is an
+// error, never an absent user.
+//
+// A reader passes the generation of the [authz.Bundle] that it decides with.
+//
+// Failures to read are authz.Unavailable errors, which refuse; nothing here
+// judges access. The package imports no own package but authz.
+package mongodb

@@ -1,0 +1,263 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// maxRaces bounds how often a step is made again because another write came first.
+const maxRaces = 12
+
+// head is the one document that says what a portal is and where its data stands.
+// It is written only by compare and set on Version. A portal that was deleted,
+// or whose first import runs, has a head without a Generation.
+type head struct {
+	ID             string       `bson:"_id"`
+	Portal         string       `bson:"portal"`
+	Revision       int64        `bson:"revision"`
+	UpdatedAt      time.Time    `bson:"updated_at"`
+	UpdatedBy      string       `bson:"updated_by"`
+	Fields         portalFields `bson:",inline"`
+	ConfigRevision int64        `bson:"config_revision"`
+	Generation     string       `bson:"generation"`
+	Previous       string       `bson:"previous,omitempty"` // replaced, and readable still
+	RetiredAt      time.Time    `bson:"retired_at,omitempty"`
+	Garbage        []string     `bson:"garbage,omitempty"` // generations that nothing reads, to be swept
+	Lease          *lease       `bson:"lease,omitempty"`
+	Version        int64        `bson:"version"`
+}
+
+// lease keeps a portal for one import.
+type lease struct {
+	Import     string        `bson:"import"`
+	Generation string        `bson:"generation"` // which the import writes
+	By         string        `bson:"by"`
+	Until      time.Time     `bson:"until"`
+	Next       *portalFields `bson:"next,omitempty"` // the portal's own fields to come
+}
+
+func newHead(portal string) *head { return &head{ID: portal, Portal: portal} }
+
+func (h *head) scope() scope { return scope{h.ID, h.Generation} }
+
+func (h *head) revisions() authz.PortalRevision {
+	return authz.PortalRevision{ID: h.ID, Generation: h.Generation, Revision: h.Revision, ConfigRevision: h.ConfigRevision}
+}
+
+// readable reports whether the generation's documents are certain to be there.
+func (h *head) readable(generation string) bool {
+	return generation != "" && (generation == h.Generation || generation == h.Previous)
+}
+
+// discard notes a generation for the sweeper.
+func (h *head) discard(generation string) {
+	if generation != "" {
+		h.Garbage = append(h.Garbage, generation)
+	}
+}
+
+// retire makes room for a new current generation.
+func (h *head) retire(at time.Time) {
+	h.discard(h.Previous)
+	h.Previous, h.RetiredAt = h.Generation, at
+}
+
+// changed counts one change of the portal's data.
+func (h *head) changed(st stamp, config bool) {
+	h.Revision++
+	if config {
+		h.ConfigRevision = h.Revision
+	}
+	h.UpdatedAt, h.UpdatedBy = st.at, st.by
+}
+
+// byID matches the document with the _id. No other key may be in the filter: the
+// embedded database would scan.
+func byID(id string) bson.D { return bson.D{{Key: "_id", Value: id}} }
+
+// findHead returns the portal's head, or nil when there is none.
+func (s *Store) findHead(ctx context.Context, portal string) (*head, error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	var h head
+	err := s.db.Collection(portals).FindOne(ctx, byID(portal)).Decode(&h)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil, nil
+	}
+	return &h, err
+}
+
+// current returns the head of a portal that has data.
+func (s *Store) current(ctx context.Context, portal string) (*head, error) {
+	if !plausible(portal) {
+		return nil, noPortal(portal)
+	}
+	h, err := s.findHead(ctx, portal)
+	switch {
+	case err != nil:
+		return nil, unavailable("read", err)
+	case h == nil || h.Generation == "":
+		return nil, noPortal(portal)
+	}
+	return h, nil
+}
+
+// plausible reports whether a portal may have this id; it keeps other documents
+// of the collection out of reach.
+func plausible(portal string) bool {
+	return portal != "" && len(portal) <= authz.MaxID && !strings.ContainsAny(portal, "/~")
+}
+
+// tryHead changes the portal's head once, within whatever transaction ctx
+// carries. fn gets the head as it is, a fresh one for a new portal; an error of
+// fn's leaves the head alone, and errNoChange is no error to the caller.
+func (s *Store) tryHead(ctx context.Context, portal string, fn func(*head) error) error {
+	h, err := s.findHead(ctx, portal)
+	if err != nil {
+		return err
+	}
+	fresh := h == nil
+	if fresh {
+		h = newHead(portal)
+	}
+	if err := fn(h); err != nil {
+		if errors.Is(err, errNoChange) {
+			return nil
+		}
+		return err
+	}
+	h.Version++
+	return s.saveHead(ctx, h, fresh)
+}
+
+func (s *Store) saveHead(ctx context.Context, h *head, fresh bool) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	c := s.db.Collection(portals)
+	if fresh {
+		_, err := c.InsertOne(ctx, h)
+		if mongo.IsDuplicateKeyError(err) {
+			return errRaced
+		}
+		return err
+	}
+	res, err := c.ReplaceOne(ctx, bson.D{{Key: "_id", Value: h.ID}, {Key: "version", Value: h.Version - 1}}, h)
+	if err == nil && res.MatchedCount == 0 {
+		return errRaced
+	}
+	return err
+}
+
+// changeHead is tryHead by itself, made again while other writes come first.
+func (s *Store) changeHead(ctx context.Context, portal string, fn func(*head) error) error {
+	return s.again(ctx, func() error {
+		return s.atomically(ctx, func(ctx context.Context) error { return s.tryHead(ctx, portal, fn) })
+	})
+}
+
+// again makes a step until no other write comes first, a bounded number of times.
+func (s *Store) again(ctx context.Context, step func() error) error {
+	for i := range maxRaces {
+		err := step()
+		if !errors.Is(err, errRaced) {
+			return err
+		}
+		if err := pause(ctx, time.Duration(i)*5*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return authz.Errorf(authz.Conflict, "the portal is being changed by others all the time: try again later").Because(errRaced)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// atomically makes the writes of fn all or none on a replica set, where fn may
+// be called several times. The embedded database has no transactions: there the
+// writes of this Store take turns, and fn orders its own so that a crash between
+// two of them does no harm.
+func (s *Store) atomically(ctx context.Context, fn func(context.Context) error) error {
+	if s.opts.Embedded {
+		select {
+		case <-s.turn:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { s.turn <- struct{}{} }()
+		return fn(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*s.opts.Timeout)
+	defer cancel()
+	session, err := s.client.StartSession()
+	if err != nil {
+		return err
+	}
+	defer session.EndSession(ctx)
+	_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) { return nil, fn(ctx) })
+	return err
+}
+
+// Portals returns where every portal that has data stands, by id. It is one
+// small query, fit for polling; it completes an import that it finds committed
+// but not finished.
+func (s *Store) Portals(ctx context.Context) ([]authz.PortalRevision, error) {
+	heads, pending, err := s.heads(ctx)
+	if err == nil && pending {
+		if err = s.finish(ctx); err == nil {
+			heads, _, err = s.heads(ctx)
+		}
+	}
+	if err != nil {
+		return nil, unavailable("read", err)
+	}
+	revisions := make([]authz.PortalRevision, 0, len(heads))
+	for i := range heads {
+		if heads[i].Generation != "" {
+			revisions = append(revisions, heads[i].revisions())
+		}
+	}
+	return revisions, nil
+}
+
+// heads returns every head, without the portals' own fields and sorted by id,
+// and whether a committed import waits to be finished.
+func (s *Store) heads(ctx context.Context) (heads []head, pending bool, err error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	fields := bson.D{}
+	for _, f := range []string{"revision", "config_revision", "generation", "previous", "retired_at", "garbage", "lease.until"} {
+		fields = append(fields, bson.E{Key: f, Value: 1})
+	}
+	cur, err := s.db.Collection(portals).Find(ctx, bson.D{}, options.Find().SetProjection(fields).SetSort(bson.D{{Key: "_id", Value: 1}}))
+	if err != nil {
+		return nil, false, err
+	}
+	if err := cur.All(ctx, &heads); err != nil {
+		return nil, false, err
+	}
+	kept := heads[:0]
+	for _, h := range heads {
+		if h.ID == intentID {
+			pending = true
+			continue
+		}
+		kept = append(kept, h)
+	}
+	return kept, pending, nil
+}

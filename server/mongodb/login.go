@@ -1,0 +1,120 @@
+package mongodb
+
+import (
+	"context"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// maxLoginMaps bounds of how many portals the logins are kept.
+const maxLoginMaps = 8
+
+// logins are the active users of portals by login, for the embedded database,
+// which would scan all users for each answer. Each map is good for one revision.
+type logins struct {
+	mu    sync.Mutex // held while a map is made, so that it is made once
+	known map[string]loginMap
+}
+
+type loginMap struct {
+	scope    scope
+	revision int64
+	users    map[string][]string
+}
+
+// SameLogin counts the active users of the portal, other than except, that have
+// this login; users without a login have it in common with nobody. An empty
+// generation stands for the current one.
+func (s *Store) SameLogin(ctx context.Context, portal, generation, login, except string) (int, error) {
+	if login == "" {
+		return 0, nil
+	}
+	sc, err := s.resolve(ctx, scope{portal, generation})
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.countLogin(ctx, sc, login, except)
+	if err != nil {
+		return 0, unavailable("read", err)
+	}
+	return n, s.still(ctx, sc)
+}
+
+func (s *Store) countLogin(ctx context.Context, sc scope, login, except string) (int, error) {
+	if s.opts.Embedded {
+		return s.countKnown(ctx, sc, login, except)
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	filter := append(sc.all(), bson.E{Key: "login", Value: login}, bson.E{Key: "active", Value: true})
+	n, err := s.db.Collection(users).CountDocuments(ctx, filter)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	filter = bson.D{{Key: "_id", Value: sc.prefix() + except}, {Key: "login", Value: login}, {Key: "active", Value: true}}
+	self, err := s.db.Collection(users).CountDocuments(ctx, filter)
+	return int(n - self), err
+}
+
+// still fails when the generation is no longer kept: a count over what is being
+// swept is too low.
+func (s *Store) still(ctx context.Context, sc scope) error {
+	h, err := s.current(ctx, sc.portal)
+	if err != nil {
+		return err
+	}
+	if !h.readable(sc.generation) {
+		return replaced(sc.portal)
+	}
+	return nil
+}
+
+func (s *Store) countKnown(ctx context.Context, sc scope, login, except string) (int, error) {
+	s.logins.mu.Lock()
+	defer s.logins.mu.Unlock()
+	h, err := s.current(ctx, sc.portal)
+	if err != nil {
+		return 0, err
+	}
+	m, ok := s.logins.known[sc.portal]
+	if !ok || m.scope != sc || m.revision != h.Revision {
+		if m, err = s.loginsOf(ctx, sc, h.Revision); err != nil {
+			return 0, err
+		}
+		s.logins.keep(m)
+	}
+	n := 0
+	for _, id := range m.users[login] {
+		if id != except {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (l *logins) keep(m loginMap) {
+	if l.known == nil {
+		l.known = make(map[string]loginMap)
+	}
+	for p := range l.known {
+		if len(l.known) < maxLoginMaps {
+			break
+		}
+		delete(l.known, p)
+	}
+	l.known[m.scope.portal] = m
+}
+
+func (s *Store) loginsOf(ctx context.Context, sc scope, revision int64) (loginMap, error) {
+	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
+	defer cancel()
+	m := loginMap{scope: sc, revision: revision, users: make(map[string][]string)}
+	err := scan(ctx, s, users, sc, func(d *userDoc) error {
+		if d.Active && d.Login != "" {
+			m.users[d.Login] = append(m.users[d.Login], sc.key(d.Meta.ID))
+		}
+		return nil
+	})
+	return m, err
+}

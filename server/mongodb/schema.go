@@ -1,0 +1,190 @@
+package mongodb
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// createCollections creates what is missing and brings validators up to date. The
+// embedded database has neither validators nor use for indexes.
+func (s *Store) createCollections(ctx context.Context) error {
+	for _, name := range append([]string{portals}, generational[:]...) {
+		if err := s.createCollection(ctx, name); err != nil {
+			return unavailable("prepared", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) createCollection(ctx context.Context, name string) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	opts := options.CreateCollection()
+	if !s.opts.Embedded {
+		opts.SetValidator(validator(name))
+	}
+	err := s.db.CreateCollection(ctx, name, opts)
+	switch {
+	case err != nil && !hasCode(err, codeExists):
+		return err
+	case s.opts.Embedded:
+		return nil
+	case err != nil:
+		change := bson.D{{Key: "collMod", Value: name}, {Key: "validator", Value: validator(name)}}
+		if err := s.db.RunCommand(ctx, change).Err(); err != nil {
+			return err
+		}
+	}
+	return s.createIndexes(ctx, name)
+}
+
+// indexed are the fields by which entities are looked for within a portal: the
+// login at decisions, the others when something that may be referred to is
+// deleted.
+var indexed = map[string][]string{
+	users:    {"login", "user_type", "grants.role", "account", "contact"},
+	accounts: {"parent"},
+	contacts: {"account"},
+	records:  {"account", "contact"},
+}
+
+// createIndexes gives each field an index that goes on with the _id, whose range
+// is the portal and generation.
+func (s *Store) createIndexes(ctx context.Context, name string) error {
+	var models []mongo.IndexModel
+	for _, f := range indexed[name] {
+		models = append(models, mongo.IndexModel{Keys: bson.D{{Key: f, Value: 1}, {Key: "_id", Value: 1}}})
+	}
+	if len(models) == 0 {
+		return nil
+	}
+	_, err := s.db.Collection(name).Indexes().CreateMany(ctx, models)
+	return err
+}
+
+// validator returns the schema that the server holds other writers to. What an
+// attribute may be is not its concern.
+func validator(collection string) bson.D {
+	if collection == portals {
+		return schema(bson.D{}, "_id") // the intent is among the heads
+	}
+	return schema(shapes[collection], "_id", "portal", "revision", "updated_at", "updated_by")
+}
+
+func schema(properties bson.D, required ...string) bson.D {
+	properties = append(bson.D{
+		{Key: "_id", Value: kind("string")},
+		{Key: "portal", Value: kind("string")},
+		{Key: "revision", Value: kind("long", "int")},
+		{Key: "updated_at", Value: kind("date")},
+		{Key: "updated_by", Value: kind("string")},
+	}, properties...)
+	return bson.D{{Key: "$jsonSchema", Value: bson.D{
+		{Key: "bsonType", Value: "object"},
+		{Key: "required", Value: required},
+		{Key: "properties", Value: properties},
+	}}}
+}
+
+func kind(types ...string) bson.D {
+	if len(types) == 1 {
+		return bson.D{{Key: "bsonType", Value: types[0]}}
+	}
+	return bson.D{{Key: "bsonType", Value: types}}
+}
+
+func listOf(items bson.D) bson.D {
+	return bson.D{{Key: "bsonType", Value: "array"}, {Key: "items", Value: items}}
+}
+
+func objectOf(properties bson.D, required ...string) bson.D {
+	d := bson.D{{Key: "bsonType", Value: "object"}, {Key: "properties", Value: properties}}
+	if len(required) > 0 { // the server takes no empty list
+		d = append(d, bson.E{Key: "required", Value: required})
+	}
+	return d
+}
+
+func oneOf(names ...string) bson.D { return bson.D{{Key: "enum", Value: names}} }
+
+var (
+	text    = kind("string")
+	boolean = kind("bool")
+	object  = kind("object")
+	order   = kind("long", "int")
+)
+
+// shapes are the fields of each collection, beyond those that every document has.
+var shapes = map[string]bson.D{
+	userTypes: {
+		{Key: "order", Value: order},
+		{Key: "title", Value: text},
+		{Key: "linked", Value: oneOf("contact", "employee")},
+		{Key: "allowed_roles", Value: listOf(objectOf(bson.D{{Key: "role", Value: text}, {Key: "default", Value: boolean}}, "role"))},
+		{Key: "manages", Value: listOf(text)},
+		{Key: "licence", Value: text},
+		{Key: "attributes", Value: object},
+	},
+	roles: {
+		{Key: "order", Value: order},
+		{Key: "title", Value: text},
+		{Key: "guest", Value: boolean},
+		{Key: "inherits", Value: listOf(text)},
+		{Key: "attributes", Value: object},
+	},
+	screens: {
+		{Key: "order", Value: order},
+		{Key: "kind", Value: oneOf("workspace", "screen", "container", "element")},
+		{Key: "title", Value: text},
+		{Key: "parent", Value: text},
+		{Key: "also_in", Value: listOf(text)},
+		{Key: "feature", Value: text},
+		{Key: "flags", Value: object},
+	},
+	rights: {
+		{Key: "levels", Value: append(objectOf(bson.D{
+			{Key: "revoked", Value: listOf(text)}, {Key: "view", Value: listOf(text)}, {Key: "edit", Value: listOf(text)},
+			{Key: "insert", Value: listOf(text)}, {Key: "publish", Value: listOf(text)}, {Key: "delete", Value: listOf(text)},
+		}), bson.E{Key: "additionalProperties", Value: false})},
+	},
+	users: {
+		{Key: "login", Value: text},
+		{Key: "active", Value: boolean},
+		{Key: "user_type", Value: text},
+		{Key: "grants", Value: listOf(objectOf(bson.D{
+			{Key: "role", Value: text}, {Key: "by", Value: text}, {Key: "from", Value: kind("date")}, {Key: "until", Value: kind("date")},
+		}, "role"))},
+		{Key: "account", Value: text},
+		{Key: "contact", Value: text},
+		{Key: "position", Value: text},
+		{Key: "flags", Value: object},
+		{Key: "attributes", Value: object},
+	},
+	accounts: {
+		{Key: "name", Value: text},
+		{Key: "parent", Value: text},
+		{Key: "owner", Value: text},
+		{Key: "flags", Value: object},
+		{Key: "attributes", Value: object},
+	},
+	contacts: {
+		{Key: "name", Value: text},
+		{Key: "email", Value: text},
+		{Key: "account", Value: text},
+		{Key: "position", Value: text},
+		{Key: "flags", Value: object},
+		{Key: "attributes", Value: object},
+	},
+	records: {
+		{Key: "type", Value: text},
+		{Key: "id", Value: text},
+		{Key: "account", Value: text},
+		{Key: "contact", Value: text},
+		{Key: "owner", Value: text},
+		{Key: "flags", Value: object},
+		{Key: "properties", Value: object},
+	},
+}

@@ -1,0 +1,102 @@
+package mongodb
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// maxBackoff bounds the time between two attempts while the store cannot be read.
+const maxBackoff = 15 * time.Second
+
+// nudges tell the watchers of this Store that it has written.
+type nudges struct {
+	mu      sync.Mutex
+	waiting map[chan struct{}]struct{}
+}
+
+// all nudges every watcher and never waits.
+func (n *nudges) all() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for c := range n.waiting {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// join returns a channel that is sent to after every write, and its end. One
+// pending nudge covers every write before it.
+func (n *nudges) join() (nudged <-chan struct{}, leave func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.waiting == nil {
+		n.waiting = make(map[chan struct{}]struct{})
+	}
+	c := make(chan struct{}, 1)
+	n.waiting[c] = struct{}{}
+	return c, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.waiting, c)
+	}
+}
+
+// Watch calls changed with where all portals stand, at once and then whenever
+// any of them has moved, come or gone, until ctx ends; it then returns ctx's
+// error. It looks every so often, and at once after a write of this Store, so a
+// write of another process shows after that time at the latest. Calls do not
+// overlap, and the slice is changed's to keep.
+//
+// While the store cannot be read, onErr, which may be nil, gets each failure,
+// and the time between attempts doubles up to 15 s. What changed meanwhile is
+// told by the first success.
+func (s *Store) Watch(ctx context.Context, every time.Duration, changed func([]authz.PortalRevision), onErr func(error)) error {
+	if every <= 0 {
+		return authz.Errorf(authz.Invalid, "the time between two looks at the store must be positive, got %s", every)
+	}
+	nudged, leave := s.nudges.join()
+	defer leave()
+	var (
+		last []authz.PortalRevision
+		told bool
+		wait = every
+	)
+	for {
+		switch state, err := s.Portals(ctx); {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			wait = min(2*wait, max(maxBackoff, every))
+			if onErr != nil {
+				onErr(err)
+			}
+		default:
+			wait = every
+			if !told || !slices.Equal(state, last) {
+				last, told = slices.Clone(state), true
+				changed(state)
+			}
+		}
+		if err := awaitNudge(ctx, wait, nudged); err != nil {
+			return err
+		}
+	}
+}
+
+func awaitNudge(ctx context.Context, wait time.Duration, nudged <-chan struct{}) error {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-nudged:
+	case <-t.C:
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/portcullis-authz/portcullis/policies"
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/httpapi"
+	"github.com/portcullis-authz/portcullis/server/live"
+	"github.com/portcullis-authz/portcullis/server/pdp"
+	"github.com/portcullis-authz/portcullis/server/policy"
+)
+
+// Server decides over HTTP.
+type Server struct {
+	opts    Options
+	store   *Store
+	manager *live.Manager
+	http    *httpapi.Server
+	ln      net.Listener
+	leaving atomic.Bool // asked to stop: not ready, but still serving
+}
+
+// New opens the store, binds the listener and puts the parts together. It serves
+// nothing before Run; when it fails it leaves nothing open.
+func New(ctx context.Context, o Options) (_ *Server, err error) {
+	s := &Server{opts: o}
+	var undo closers
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, undo.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if s.ln, err = listen(ctx, o.Addr); err != nil {
+		return nil, err
+	}
+	undo.add("listener", func(context.Context) error { return s.ln.Close() })
+	if s.store, err = OpenStore(ctx, o.Store); err != nil {
+		return nil, err
+	}
+	undo.add("store", s.store.Close)
+	s.manager = live.NewManager(s.store, policySource(&s.opts), live.Options{
+		Model: policies.RBACModel, DefaultPortal: o.DefaultPortal, Poll: o.Poll,
+		Retry: retry, StaleAfter: staleAfter, Log: o.Log, Now: o.Now,
+	})
+	decider, err := pdp.New(s.manager, s.store, o.Cache, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	if s.http, err = httpapi.New(decider, httpapi.HealthFunc(s.ready), o.HTTP); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, authz.Errorf(authz.Conflict, "cannot listen on %s: %v; choose another with --addr", addr, err).At("addr").Because(err)
+	}
+	return ln, nil
+}
+
+// Addr returns the address that the server listens on.
+func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+
+// Store returns the server's store.
+func (s *Server) Store() *Store { return s.store }
+
+// Ready reports whether the server can decide, and where each part stands.
+func (s *Server) Ready() (bool, map[string]any) { return s.ready() }
+
+func (s *Server) ready() (bool, map[string]any) {
+	ok, detail := s.manager.Ready()
+	if s.leaving.Load() {
+		detail["leaving"] = true
+		return false, detail
+	}
+	return ok, detail
+}
+
+// Run serves until ctx ends or a part fails, then says that it is not ready, waits
+// the drain delay so that whoever routes requests here can notice, answers what is
+// in flight, and closes everything.
+func (s *Server) Run(ctx context.Context) error {
+	parts, stopParts := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopParts()
+	g, failed := errgroup.WithContext(parts)
+	g.Go(func() error { return part("portals", s.manager.Run(parts)) })
+	g.Go(func() error { return part("http", serve(s.http, s.ln)) })
+	select {
+	case <-ctx.Done():
+	case <-failed.Done():
+	}
+	s.leaving.Store(true)
+	pause(failed, s.opts.DrainDelay)
+	var stopping closers
+	stopping.add("store", s.store.Close)
+	stopping.add("portals", func(context.Context) error { stopParts(); return g.Wait() })
+	stopping.add("http", s.http.Shutdown)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.HTTP.Drain+closeTimeout)
+	defer cancel()
+	return stopping.close(stop)
+}
+
+// closeTimeout bounds the closing of everything but the requests in flight.
+const closeTimeout = 15 * time.Second
+
+func part(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func serve(s *httpapi.Server, ln net.Listener) error {
+	if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func watchFolder(folder string) func(context.Context, func()) {
+	return func(ctx context.Context, changed func()) { policy.Watch(ctx, folder, changed) }
+}
