@@ -19,7 +19,6 @@ type Config struct {
 	Limits        Limits        `koanf:"limits"`
 	Poll          time.Duration `koanf:"poll" doc:"How often the store is asked for changes; from 10ms to 1s."`
 	Drain         Drain         `koanf:"drain"`
-	PublicURL     string        `koanf:"public_url" doc:"Address at which clients reach the service, as in its metadata; empty: that of each request."`
 }
 
 // Mongo says which database holds the data.
@@ -109,3 +108,12 @@ func envName(key string) string {
 }
 
 func flagName(key string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(key) }
+
+// Values returns the value of every key, as the environment would write it.
+func (c Config) Values() map[string]string {
+	values := map[string]string{}
+	for _, k := range describe(reflect.ValueOf(c), "") {
+		values[k.Name] = k.Default
+	}
+	return values
+}

@@ -27,7 +27,7 @@ const childVariable = "PORTCULLIS_TEST_STORE_CHILD"
 type job struct{ Dir, URI, Database, Mark string }
 
 func crashWorlds(mark string) []authz.World {
-	return []authz.World{sized("p", mark, 60, 20, 200, 100, 1500), sized("q", mark, 60, 20, 200, 100, 300)}
+	return []authz.World{sized("p", mark, 40, 10, 80, 20, 200), sized("q", mark, 40, 10, 80, 20, 50)}
 }
 
 // child tells on its standard output when the import begins, how far it is, and
@@ -163,5 +163,6 @@ func onlyMark(t *testing.T, o mongodb.Options) string {
 		require.Len(t, w.Rights, len(want.Rights))
 	}
 	require.True(t, strings.HasPrefix(mark, "m"))
+	require.NoError(t, s.Sweep(t.Context()))
 	return mark
 }

@@ -188,18 +188,27 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// take waits for the one token of a channel; give puts it back.
+func take(ctx context.Context, token chan struct{}) (give func(), err error) {
+	select {
+	case t := <-token:
+		return func() { token <- t }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // atomically makes the writes of fn all or none on a replica set, where fn may
 // be called several times. The embedded database has no transactions: there the
 // writes of this Store take turns, and fn orders its own so that a crash between
 // two of them does no harm.
 func (s *Store) atomically(ctx context.Context, fn func(context.Context) error) error {
 	if s.opts.Embedded {
-		select {
-		case <-s.turn:
-		case <-ctx.Done():
-			return ctx.Err()
+		give, err := take(ctx, s.turn)
+		if err != nil {
+			return err
 		}
-		defer func() { s.turn <- struct{}{} }()
+		defer give()
 		return fn(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 4*s.opts.Timeout)

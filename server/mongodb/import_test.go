@@ -194,7 +194,7 @@ func rewind(t *testing.T, o mongodb.Options, portal string, until time.Time) (ol
 	var h bson.M
 	require.NoError(t, heads.FindOne(t.Context(), bson.D{{Key: "_id", Value: portal}}).Decode(&h))
 	old, staged = h["previous"].(string), h["generation"].(string)
-	set := bson.M{"generation": old, "lease": bson.M{
+	set := bson.M{"generation": old, "title": "old", "lease": bson.M{
 		"import": "crashed", "generation": staged, "by": "test", "until": until,
 		"next": bson.M{"title": h["title"], "policy": h["policy"]},
 	}}

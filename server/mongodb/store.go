@@ -58,6 +58,7 @@ type Store struct {
 	nudges nudges
 
 	sweep   chan struct{} // capacity 1: asks the sweeper to look now
+	broom   chan struct{} // holds one token: one sweep at a time
 	stop    context.CancelFunc
 	sweeper sync.WaitGroup
 }
@@ -98,9 +99,10 @@ func connect(o *Options) (*Store, error) {
 	}
 	s := &Store{
 		opts: o, client: c, db: c.Database(o.Database),
-		turn: make(chan struct{}, 1), sweep: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), sweep: make(chan struct{}, 1), broom: make(chan struct{}, 1),
 	}
 	s.turn <- struct{}{}
+	s.broom <- struct{}{}
 	return s, nil
 }
 

@@ -101,6 +101,11 @@ func (s *Store) sweepUntil(ctx context.Context) {
 // is writing is never swept. The Store does this by itself; Sweep is for who
 // wants to wait for it.
 func (s *Store) Sweep(ctx context.Context) error {
+	give, err := take(ctx, s.broom)
+	if err != nil {
+		return unavailable("swept", err)
+	}
+	defer give()
 	heads, _, err := s.heads(ctx)
 	if err != nil {
 		return unavailable("read", err)

@@ -1,0 +1,102 @@
+// Portcullis decides who may do what in customer portals. See the README.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// Exit codes.
+const (
+	exitOK         = 0
+	exitFault      = 1 // something went wrong, and the message says what
+	exitUsage      = 2 // the command line itself is wrong
+	exitNotAllowed = 6 // decide --exit-code: an answer, but not allow
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// cli is the command line.
+type cli struct {
+	Serve       serveCmd       `cmd:"" help:"Answer questions over HTTP."`
+	Decide      decideCmd      `cmd:"" help:"Ask one question, of a server or of a fixture folder."`
+	Import      importCmd      `cmd:"" help:"Replace portals in the store by those of a fixture folder."`
+	Export      exportCmd      `cmd:"" help:"Write portals of the store into a fixture folder."`
+	Config      configCmd      `cmd:"" help:"Check or show the configuration."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 when a server is ready to decide."`
+	Version     versionCmd     `cmd:"" help:"Show the version."`
+}
+
+// streams is where a command writes.
+type streams struct {
+	out, err io.Writer
+	env      []string
+}
+
+// run runs one command and returns the exit code.
+func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("portcullis"),
+		kong.Description("Authorization for customer portals: facts from a store, decisions from Rego."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		configHelp(),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "portcullis:", err)
+		return exitFault
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case exited >= 0:
+		return exited
+	case err != nil:
+		fmt.Fprintf(stderr, "portcullis: %v; see portcullis --help\n", err)
+		return exitUsage
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return report(parsed.Run(&streams{out: stdout, err: stderr, env: env}), stderr)
+}
+
+// exitError ends the program with a code and nothing further to say.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// report shows err, with the cause that an operator can act on, and returns the
+// exit code.
+func report(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	if code, ok := errors.AsType[exitError](err); ok {
+		return int(code)
+	}
+	text := err.Error()
+	if e, ok := errors.AsType[*authz.Error](err); ok && e.Unwrap() != nil && !strings.Contains(text, e.Unwrap().Error()) {
+		text += "\ncause: " + e.Unwrap().Error()
+	}
+	fmt.Fprintln(stderr, "portcullis:", text)
+	return exitFault
+}
