@@ -77,13 +77,18 @@ func startLocked(files string, l *lock, log *slog.Logger) (*Server, error) {
 // run serves db until the Server is stopped.
 func run(db *ferretdb.FerretDB, l *lock, sock *socket) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{lock: l, socket: sock, cancel: cancel, done: make(chan struct{})}
+	s := &Server{uri: uri(sock.path), lock: l, socket: sock, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		_ = db.Run(ctx) // returns nil always
 	}()
-	s.uri = db.MongoDBURI()
 	return s
+}
+
+// uri returns the address of the socket. FerretDB's own leaves a plus sign as it
+// is, which the driver takes for a space.
+func uri(path string) string {
+	return "mongodb://" + strings.ReplaceAll(url.QueryEscape(path), "+", "%20") + "/"
 }
 
 // URI returns the MongoDB URI of the database. It is good in this process and,

@@ -45,13 +45,31 @@ func start(t *testing.T, dir string) *ferret.Server {
 	return s
 }
 
-// client connects to the database and leaves it with the test.
-func client(t *testing.T, uri string) *mongo.Collection {
+// using calls fn with a client that is gone when using returns: a server waits
+// for its clients.
+func using(t *testing.T, uri string, fn func(*mongo.Collection)) {
 	t.Helper()
 	c, err := mongo.Connect(options.Client().ApplyURI(uri).SetServerSelectionTimeout(2 * time.Second))
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Disconnect(context.Background()) })
-	return c.Database("x").Collection("x")
+	defer func() { _ = c.Disconnect(context.Background()) }()
+	fn(c.Database("x").Collection("x"))
+}
+
+// insert stores a document and returns the database's refusal, if any.
+func insert(t *testing.T, uri string) (err error) {
+	t.Helper()
+	using(t, uri, func(c *mongo.Collection) { _, err = c.InsertOne(t.Context(), bson.M{"_id": "a"}) })
+	return err
+}
+
+func count(t *testing.T, uri string) (n int64) {
+	t.Helper()
+	using(t, uri, func(c *mongo.Collection) {
+		var err error
+		n, err = c.CountDocuments(t.Context(), bson.M{"_id": "a"})
+		require.NoError(t, err)
+	})
+	return n
 }
 
 // socket returns the path that a URI leads to.
@@ -68,8 +86,7 @@ func TestDataOutlivesTheServer(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), name)
 			s, err := ferret.Start(t.Context(), dir, slog.New(slog.DiscardHandler))
 			require.NoError(t, err)
-			_, err = client(t, s.URI()).InsertOne(t.Context(), bson.M{"_id": "a"})
-			require.NoError(t, err)
+			require.NoError(t, insert(t, s.URI()))
 			path := socket(t, s.URI())
 			require.LessOrEqual(t, len(path), 100)
 			for _, folder := range []string{dir, filepath.Join(dir, "db"), filepath.Dir(path)} {
@@ -82,9 +99,7 @@ func TestDataOutlivesTheServer(t *testing.T) {
 			if len(dir) > 100 {
 				require.NoDirExists(t, filepath.Dir(path), "the temporary folder goes too")
 			}
-			n, err := client(t, start(t, dir).URI()).CountDocuments(t.Context(), bson.M{"_id": "a"})
-			require.NoError(t, err)
-			require.EqualValues(t, 1, n)
+			require.EqualValues(t, 1, count(t, start(t, dir).URI()))
 			require.FileExists(t, filepath.Join(dir, "db", "x.sqlite"))
 		})
 	}
@@ -98,15 +113,12 @@ func TestFolderServesOneProcess(t *testing.T) {
 	for _, want := range []string{dir, fmt.Sprintf("process %d", cmd.Process.Pid), "--data"} {
 		require.ErrorContains(t, err, want)
 	}
-	_, err = client(t, uri).InsertOne(t.Context(), bson.M{"_id": "a"})
-	require.NoError(t, err, "the attempt must not disturb the holder")
+	require.NoError(t, insert(t, uri), "the attempt must not disturb the holder")
 
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 	require.FileExists(t, socket(t, uri), "a killed process leaves its socket")
-	n, err := client(t, start(t, dir).URI()).CountDocuments(t.Context(), bson.M{})
-	require.NoError(t, err)
-	require.EqualValues(t, 1, n)
+	require.EqualValues(t, 1, count(t, start(t, dir).URI()))
 }
 
 // TestKilledProcessLeavesNoTemporaryFolder is about long paths.
@@ -161,12 +173,8 @@ func TestItSaysNothing(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(&said, nil))
 	s, err := ferret.Start(t.Context(), t.TempDir(), log)
 	require.NoError(t, err)
-	c := client(t, s.URI())
-	_, err = c.InsertOne(t.Context(), bson.M{"_id": "a"})
-	require.NoError(t, err)
-	_, err = c.InsertOne(t.Context(), bson.M{"_id": "a"})
-	require.Error(t, err)
-	require.NoError(t, c.Database().Client().Disconnect(t.Context()))
+	require.NoError(t, insert(t, s.URI()))
+	require.Error(t, insert(t, s.URI()), "the _id is taken")
 	require.NoError(t, s.Stop(t.Context()))
 	require.Empty(t, said.String())
 	require.NoError(t, s.Stop(t.Context()), "a second Stop")
@@ -174,12 +182,13 @@ func TestItSaysNothing(t *testing.T) {
 
 func TestStopIsBounded(t *testing.T) {
 	s := start(t, t.TempDir())
-	_, err := client(t, s.URI()).InsertOne(t.Context(), bson.M{"_id": "a"})
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	require.Equal(t, authz.Unavailable, authz.KindOf(s.Stop(ctx)))
-	began := time.Now()
-	require.NoError(t, s.Stop(t.Context()))
-	require.Less(t, time.Since(began), 5*time.Second)
+	using(t, s.URI(), func(c *mongo.Collection) {
+		require.NoError(t, c.Database().Client().Ping(t.Context(), nil))
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		require.Equal(t, authz.Unavailable, authz.KindOf(s.Stop(ctx)))
+		began := time.Now()
+		require.NoError(t, s.Stop(t.Context()))
+		require.Less(t, time.Since(began), 5*time.Second)
+	})
 }

@@ -68,7 +68,11 @@ func contract(t *testing.T, test func(t *testing.T, o mongodb.Options)) {
 func fresh(t *testing.T, uri string, embedded bool) mongodb.Options {
 	t.Helper()
 	o := mongodb.Options{URI: uri, Database: "test_" + uuid.NewString()[:8], Embedded: embedded, Log: quiet()}
-	t.Cleanup(func() { require.NoError(t, raw(t, o).Drop(context.Background())) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, raw(t, o).Drop(ctx))
+	})
 	return o
 }
 

@@ -159,7 +159,7 @@ func (s *Store) saveHead(ctx context.Context, h *head, fresh bool) error {
 // changeHead is tryHead by itself, made again while other writes come first.
 func (s *Store) changeHead(ctx context.Context, portal string, fn func(*head) error) error {
 	return s.again(ctx, func() error {
-		return s.atomically(ctx, func(ctx context.Context) error { return s.tryHead(ctx, portal, fn) })
+		return s.inTurn(ctx, func(ctx context.Context) error { return s.tryHead(ctx, portal, fn) })
 	})
 }
 
@@ -204,12 +204,7 @@ func take(ctx context.Context, token chan struct{}) (give func(), err error) {
 // two of them does no harm.
 func (s *Store) atomically(ctx context.Context, fn func(context.Context) error) error {
 	if s.opts.Embedded {
-		give, err := take(ctx, s.turn)
-		if err != nil {
-			return err
-		}
-		defer give()
-		return fn(ctx)
+		return s.inTurn(ctx, fn)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 4*s.opts.Timeout)
 	defer cancel()
@@ -220,6 +215,21 @@ func (s *Store) atomically(ctx context.Context, fn func(context.Context) error) 
 	defer session.EndSession(ctx)
 	_, err = session.WithTransaction(ctx, func(ctx context.Context) (any, error) { return nil, fn(ctx) })
 	return err
+}
+
+// inTurn makes one compare and set. MongoDB needs no more for it, and a process
+// that dies in the midst of it leaves no transaction that holds others up; in
+// the embedded database the two are separate steps, and take turns.
+func (s *Store) inTurn(ctx context.Context, fn func(context.Context) error) error {
+	if !s.opts.Embedded {
+		return fn(ctx)
+	}
+	give, err := take(ctx, s.turn)
+	if err != nil {
+		return err
+	}
+	defer give()
+	return fn(ctx)
 }
 
 // Portals returns where every portal that has data stands, by id. It is one

@@ -133,17 +133,12 @@ func (im *importer) run(ctx context.Context) error {
 // have: no single write is let in while the lease is held.
 func (im *importer) lease(ctx context.Context, i int) error {
 	sc := im.scopes[i]
-	err := im.s.again(ctx, func() error {
-		if err := im.s.settle(ctx, sc.portal); err != nil {
-			return err
-		}
-		return im.s.atomically(ctx, func(ctx context.Context) error {
-			if err := im.s.noIntent(ctx); err != nil {
-				return err
-			}
-			return im.s.tryHead(ctx, sc.portal, func(h *head) error { return im.take(h, sc) })
-		})
-	})
+	if err := im.s.settle(ctx, sc.portal); err != nil {
+		return err
+	}
+	// A committed import that is not finished still has its lease here, so a
+	// portal without one is free.
+	err := im.s.changeHead(ctx, sc.portal, func(h *head) error { return im.take(h, sc) })
 	if err == nil {
 		im.taken++
 	}

@@ -1,6 +1,7 @@
 package mongodb
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -91,9 +92,13 @@ func (s *Store) writable(ctx context.Context, portal string) (*head, error) {
 	return h, nil
 }
 
-// apply makes the change if the head is still what it was planned on.
+// apply makes the change if the head is still what it was planned on. The
+// embedded database could not take a document back, so it is asked first, too.
 func (s *Store) apply(ctx context.Context, planned *head, st stamp, c change) error {
 	return s.atomically(ctx, func(ctx context.Context) error {
+		if h, err := s.findHead(ctx, planned.ID); err != nil || h != nil && h.Version != planned.Version {
+			return cmp.Or(err, errRaced)
+		}
 		for _, o := range c.ops {
 			if err := s.do(ctx, o); err != nil {
 				return err

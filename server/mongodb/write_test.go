@@ -27,13 +27,13 @@ func TestPutRefusesWhatWouldNotBeValid(t *testing.T) {
 			kind authz.Kind
 			want string
 		}{
-			{"unknown inherited role", authz.Role{ID: "new", Inherits: []string{"clark"}}, authz.Invalid, `inherits[0]: unknown role "clark"`},
-			{"cycle of roles", authz.Role{ID: "guest", Inherits: []string{"clerk"}}, authz.Invalid, "clerk > guest > clerk"},
+			{"unknown inherited role", authz.Role{ID: "new", Inherits: []string{"clark"}}, authz.Invalid, `inherits[0]: role "new" cannot be stored: role "clark" does not exist`},
+			{"cycle of roles", authz.Role{ID: "guest", Inherits: []string{"clerk"}}, authz.Invalid, "guest > clerk > guest"},
 			{"long chain", authz.Role{ID: "new", Inherits: []string{fmt.Sprintf("chain-%d", authz.MaxChain)}}, authz.Invalid, "new > chain-10 > chain-9"},
 			{"cycle of managed types", authz.UserType{ID: "customer", Linked: authz.LinkedContact, Manages: []string{"staff"}}, authz.Invalid, "staff > customer > staff"},
 			{"unknown allowed role", authz.UserType{ID: "new", Linked: authz.LinkedContact, AllowedRoles: []authz.AllowedRole{{Role: "x"}}}, authz.Invalid, "allowed_roles[0]"},
 			{"unknown parent node", authz.Node{ID: "new", Kind: authz.Screen, Parent: "nowhere"}, authz.Invalid, "parent"},
-			{"right of nobody", authz.Right{Role: "nobody", Node: "W", Level: authz.View}, authz.Invalid, "role: unknown role"},
+			{"right of nobody", authz.Right{Role: "nobody", Node: "W", Level: authz.View}, authz.Invalid, "role \"nobody\" does not exist"},
 			{"right without a level", authz.Right{Role: "clerk", Node: "W", Level: 99}, authz.Invalid, "level"},
 			{"portal's screen", authz.Portal{ID: "p", Policy: "x", ResourceScreens: map[string]map[string]string{"case": {"*": "nowhere"}}}, authz.Invalid, "resource_screens.case"},
 			{"another portal", authz.Portal{ID: "q", Policy: "x"}, authz.Invalid, "make them the same"},
