@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/ferret"
@@ -199,5 +200,32 @@ func TestWatchIsNudgedByOwnWrites(t *testing.T) {
 		}, nil)
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, 2, calls)
+	})
+}
+
+// TestWatchTellsThatTheStoreIsBack spoils a head for a while, so that the heads
+// cannot be read; nothing else changes meanwhile.
+func TestWatchTellsThatTheStoreIsBack(t *testing.T) {
+	contract(t, func(t *testing.T, o mongodb.Options) {
+		s := holding(t, o, full("p"))
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		seen, failed := make(chan []authz.PortalRevision, 16), make(chan error, 1024)
+		go func() {
+			_ = s.Watch(ctx, 10*time.Millisecond, func(p []authz.PortalRevision) { seen <- p }, func(err error) { failed <- err })
+		}()
+		before := <-seen
+		heads := raw(t, o).Collection("portals")
+		_, err := heads.InsertOne(ctx, bson.M{"_id": "spoilt", "revision": bson.A{}}, options.InsertOne().SetBypassDocumentValidation(true))
+		require.NoError(t, err)
+		require.Equal(t, authz.Unavailable, authz.KindOf(<-failed))
+		_, err = heads.DeleteOne(ctx, bson.M{"_id": "spoilt"})
+		require.NoError(t, err)
+		select {
+		case after := <-seen:
+			require.Equal(t, before, after)
+		case <-ctx.Done():
+			require.Fail(t, "the store is back and nobody was told")
+		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // maxBackoff bounds the time between two attempts while the store cannot be read.
-const maxBackoff = 15 * time.Second
+const maxBackoff = 2 * time.Second
 
 // nudges tell the watchers of this Store that it has written.
 type nudges struct {
@@ -54,8 +54,8 @@ func (n *nudges) join() (nudged <-chan struct{}, leave func()) {
 // overlap, and the slice is changed's to keep.
 //
 // While the store cannot be read, onErr, which may be nil, gets each failure,
-// and the time between attempts doubles up to 15 s. What changed meanwhile is
-// told by the first success.
+// and the time between attempts doubles up to 2 s. The first success after it
+// calls changed in any case, so that the caller knows that the store is back.
 func (s *Store) Watch(ctx context.Context, every time.Duration, changed func([]authz.PortalRevision), onErr func(error)) error {
 	if every <= 0 {
 		return authz.Errorf(authz.Invalid, "the time between two looks at the store must be positive, got %s", every)
@@ -72,6 +72,7 @@ func (s *Store) Watch(ctx context.Context, every time.Duration, changed func([]a
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
+			told = false
 			wait = min(2*wait, max(maxBackoff, every))
 			if onErr != nil {
 				onErr(err)
