@@ -13,7 +13,7 @@ import (
 
 // offlineCache is how many entities an offline decider keeps beside the worlds,
 // which are in memory already.
-const offlineCache = 10_000
+const offlineCache = 100_000
 
 // Offline decides on worlds held in memory, under program, at the moments that now
 // gives. It is the same decision path as a server's, less store and transport.

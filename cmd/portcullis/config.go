@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,7 +46,10 @@ type serviceFlags struct {
 
 // configHelp gives each flag the text and the default of its key.
 func configHelp() kong.Option {
-	vars := kong.Vars{}
+	vars := kong.Vars{
+		"server_variable": serverVariable, "addr_variable": addrVariable, "server_default": "http://" + config.Default().Addr,
+		"wait_default": waitDefault.String(), "exit_not_allowed": strconv.Itoa(exitNotAllowed),
+	}
 	for _, k := range config.Reference() {
 		text := strings.TrimSuffix(k.Doc, ".")
 		if k.Default != "" {
@@ -56,6 +61,7 @@ func configHelp() kong.Option {
 }
 
 // load returns the configuration that file, environment and the given flags make.
+// The variable that names a server to ask may stand beside those of the service.
 func load(s *streams, file string, groups ...any) (config.Config, error) {
 	flags := map[string]string{}
 	for _, g := range groups {
@@ -66,7 +72,8 @@ func load(s *streams, file string, groups ...any) (config.Config, error) {
 			}
 		}
 	}
-	c, err := config.Load(config.Sources{File: file, Environ: s.env, Flags: flags})
+	env := slices.DeleteFunc(slices.Clone(s.env), func(v string) bool { return strings.HasPrefix(v, serverVariable+"=") })
+	c, err := config.Load(config.Sources{File: file, Environ: env, Flags: flags})
 	if err != nil {
 		return c, fmt.Errorf("the configuration is wrong:\n%w", err)
 	}

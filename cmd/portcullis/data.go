@@ -4,26 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/user"
+	"sync"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server"
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/config"
 	"github.com/portcullis-authz/portcullis/server/fixture"
 )
 
 // closeTimeout bounds the closing of a store.
 const closeTimeout = 10 * time.Second
 
-// withStore runs do on the store that the flags name, and closes it.
-func withStore(ctx context.Context, s *streams, flags storeFlags, do func(*server.Store) error) error {
-	conf, err := load(s, flags.Config, flags)
-	if err != nil {
-		return err
-	}
-	store, err := server.OpenStore(ctx, storeOptions(&conf, logger(s, &conf)))
+// withStore runs do on the store that the configuration names, and closes it.
+func withStore(ctx context.Context, s *streams, conf *config.Config, do func(*server.Store) error) error {
+	store, err := server.OpenStore(ctx, storeOptions(conf, logger(s, conf)))
 	if err != nil {
 		return err
 	}
@@ -37,7 +34,10 @@ func withStore(ctx context.Context, s *streams, flags storeFlags, do func(*serve
 func loadFolder(dir string) ([]authz.World, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, authz.Errorf(authz.NotFound, "the fixture folder %s cannot be read: %v", dir, err).Because(err)
+		if e, ok := errors.AsType[*os.PathError](err); ok {
+			err = e.Err
+		}
+		return nil, authz.Errorf(authz.NotFound, "the fixture folder %s cannot be read: %v", dir, err)
 	}
 	defer root.Close()
 	worlds, err := fixture.Load(root.FS())
@@ -50,36 +50,64 @@ func loadFolder(dir string) ([]authz.World, error) {
 type importCmd struct {
 	storeFlags
 	Folder string `arg:"" help:"Folder with a folder for each portal, or with the files of one portal."`
-	By     string `help:"Who imports, as noted with every document; the system's user by default."`
+	By     string `help:"Who imports, as noted with every document; the system's user by default." placeholder:"NAME"`
 	Quiet  bool   `help:"Show no progress." short:"q"`
 }
 
 // Run validates the folder whole and imports all of its portals, or none.
 func (c *importCmd) Run(ctx context.Context, s *streams) error {
+	conf, err := load(s, c.Config, c.storeFlags)
+	if err != nil {
+		return err
+	}
 	worlds, err := loadFolder(c.Folder)
 	if err != nil {
 		return err
 	}
-	if len(worlds) == 0 {
-		return authz.Errorf(authz.Invalid, "%s holds no portal: want a folder with portal.yaml for each, or portal.yaml itself", c.Folder)
-	}
 	if c.By == "" {
 		c.By = whoami()
 	}
-	return withStore(ctx, s, c.storeFlags, func(store *server.Store) error {
+	err = withStore(ctx, s, &conf, func(store *server.Store) error {
 		p := newProgress(s.err, c.Quiet)
-		if err := store.Import(ctx, worlds, c.By, p.show); err != nil {
-			p.end()
-			return err
-		}
-		p.end()
-		for i := range worlds {
-			w := &worlds[i]
-			fmt.Fprintf(s.out, "imported %s: %d user types, %d roles, %d screens, %d rights, %d accounts, %d contacts, %d users, %d records\n",
-				w.Portal.ID, len(w.UserTypes), len(w.Roles), len(w.Screens), len(w.Rights), len(w.Accounts), len(w.Contacts), len(w.Users), len(w.Records))
-		}
-		return nil
+		defer p.end()
+		return importAll(ctx, store, worlds, c.By, p.show)
 	})
+	if err != nil {
+		return err
+	}
+	for i := range worlds {
+		w := &worlds[i]
+		fmt.Fprintf(s.out, "imported %s: %d user types, %d roles, %d screens, %d rights, %d accounts, %d contacts, %d users, %d records\n",
+			w.Portal.ID, len(w.UserTypes), len(w.Roles), len(w.Screens), len(w.Rights), len(w.Accounts), len(w.Contacts), len(w.Users), len(w.Records))
+	}
+	return nil
+}
+
+// importAll imports the worlds. The end of ctx stops it only while documents are
+// written: what follows is short and would leave it open whether the import
+// happened.
+func importAll(ctx context.Context, store *server.Store, worlds []authz.World, by string, show func(done, total int)) error {
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var mu sync.Mutex
+	written := false
+	defer context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !written {
+			stop()
+		}
+	})()
+	err := store.Import(writing, worlds, by, func(done, total int) {
+		mu.Lock()
+		written = done == total
+		mu.Unlock()
+		show(done, total)
+	})
+	if err != nil && writing.Err() != nil {
+		return authz.Errorf(authz.Unavailable, "the import was interrupted; nothing has changed, the store holds what it held before")
+	}
+	return err
 }
 
 func whoami() string {
@@ -92,77 +120,67 @@ func whoami() string {
 type exportCmd struct {
 	storeFlags
 	Folder string   `arg:"" help:"Folder to write; new, empty, or an earlier export."`
-	Portal []string `help:"Portal to export; repeat for several. All by default." placeholder:"ID"`
+	Portal []string `help:"Portal to export; repeat for several. All by default." placeholder:"ID" short:"p"`
 }
 
 // Run writes the portals as a fixture folder that import takes back.
 func (c *exportCmd) Run(ctx context.Context, s *streams) error {
-	return withStore(ctx, s, c.storeFlags, func(store *server.Store) error {
-		ids := c.Portal
-		if len(ids) == 0 {
-			all, err := store.Portals(ctx)
-			if err != nil {
-				return err
-			}
-			for _, p := range all {
-				ids = append(ids, p.ID)
-			}
-		}
-		if len(ids) == 0 {
-			return authz.Errorf(authz.NotFound, "the store holds no portal; import one first")
-		}
-		var worlds []authz.World
-		for _, id := range ids {
-			w, err := store.World(ctx, id)
-			if err != nil {
-				return err
-			}
-			worlds = append(worlds, *w)
+	conf, err := load(s, c.Config, c.storeFlags)
+	if err != nil {
+		return err
+	}
+	if err := dataFolder(&conf); err != nil {
+		return err
+	}
+	return withStore(ctx, s, &conf, func(store *server.Store) error {
+		worlds, err := c.worlds(ctx, store)
+		if err != nil {
+			return err
 		}
 		if err := fixture.Write(c.Folder, worlds); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "exported %d portals to %s\n", len(worlds), c.Folder)
+		for i := range worlds {
+			fmt.Fprintf(s.out, "exported %s to %s\n", worlds[i].Portal.ID, c.Folder)
+		}
 		return nil
 	})
 }
 
-// progress shows how far a long piece of work is: on a terminal as one line that
-// changes, elsewhere as a line for each tenth.
-type progress struct {
-	w        io.Writer
-	quiet    bool
-	terminal bool
-	tenth    int
-	shown    bool
+// dataFolder refuses to read from an embedded database that is not there: opening
+// it would make one, and a misspelt folder would pass for an empty store.
+func dataFolder(conf *config.Config) error {
+	if conf.Mongo.URI.Reveal() != "" {
+		return nil
+	}
+	if info, err := os.Stat(conf.Data); err != nil || !info.IsDir() {
+		return authz.Errorf(authz.NotFound, "there is no data folder %s: name another with --data, or a MongoDB with --mongo-uri", conf.Data)
+	}
+	return nil
 }
 
-func newProgress(w io.Writer, quiet bool) *progress {
-	p := &progress{w: w, quiet: quiet, tenth: -1}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+// worlds reads the portals asked for, all of them when none is named.
+func (c *exportCmd) worlds(ctx context.Context, store *server.Store) ([]authz.World, error) {
+	ids := c.Portal
+	if len(ids) == 0 {
+		all, err := store.Portals(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range all {
+			ids = append(ids, p.ID)
+		}
 	}
-	return p
-}
-
-func (p *progress) show(done, total int) {
-	if p.quiet || total == 0 {
-		return
+	if len(ids) == 0 {
+		return nil, authz.Errorf(authz.NotFound, "the store holds no portal: run portcullis import FOLDER first")
 	}
-	if p.terminal {
-		fmt.Fprintf(p.w, "\rwriting %d of %d documents (%d %%)", done, total, 100*done/total)
-		p.shown = true
-		return
+	var worlds []authz.World
+	for _, id := range ids {
+		w, err := store.World(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		worlds = append(worlds, *w)
 	}
-	if tenth := 10 * done / total; tenth != p.tenth {
-		p.tenth = tenth
-		fmt.Fprintf(p.w, "writing %d of %d documents (%d %%)\n", done, total, 100*done/total)
-	}
-}
-
-func (p *progress) end() {
-	if p.shown {
-		fmt.Fprintln(p.w)
-	}
+	return worlds, nil
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"slices"
@@ -16,50 +18,55 @@ import (
 )
 
 type decideCmd struct {
-	Subject  string `required:"" help:"Who asks: the id of a user, or type/id." short:"s"`
-	Action   string `required:"" help:"What is to be done, such as view." short:"a"`
-	Resource string `required:"" help:"What it is to be done to: type/id, such as screen/SP408030." short:"r"`
+	Subject  string `required:"" help:"Who asks: the id of a user, or type/id." short:"s" placeholder:"ID"`
+	Action   string `required:"" help:"What is to be done, such as view." short:"a" placeholder:"NAME"`
+	Resource string `required:"" help:"What it is to be done to: type/id, such as screen/SP408030." short:"r" placeholder:"TYPE/ID"`
 	Property string `help:"Properties of the resource, as a JSON object." placeholder:"JSON"`
 	Context  string `help:"Context of the question, as a JSON object." placeholder:"JSON"`
-	Portal   string `help:"Portal to ask; the default one otherwise." short:"p"`
+	Portal   string `help:"Portal to ask; the default one otherwise." short:"p" placeholder:"ID"`
 
-	Server   string `help:"Address of a running server." default:"http://127.0.0.1:8181" env:"PORTCULLIS_SERVER" placeholder:"URL" xor:"where"`
+	serverFlags
 	Fixture  string `help:"Fixture folder to decide on, with no server." placeholder:"DIR" xor:"where"`
 	Demo     bool   `help:"Decide on the demo portals, with no server." xor:"where"`
 	Policies string `help:"With --fixture or --demo: folder of Rego to load beside the built-in policies." placeholder:"DIR"`
 	Now      string `help:"With --fixture or --demo: the moment of the decision (RFC 3339); now by default." placeholder:"TIME"`
 
 	Format   string `help:"text or json." enum:"text,json" default:"text"`
-	ExitCode bool   `help:"Exit 6 when the answer is not allow."`
+	ExitCode bool   `help:"Exit ${exit_not_allowed} when the answer is not allow."`
 }
 
 // offlineEval is the limit of one evaluation with no server.
 const offlineEval = time.Second
 
-// Run asks the question and shows the answer.
+// Run asks the question and shows the answer. When the service itself had to
+// refuse, the cause comes after the answer.
 func (c *decideCmd) Run(ctx context.Context, s *streams) error {
 	q, err := c.query()
 	if err != nil {
 		return err
 	}
-	var a answer
-	if c.Fixture != "" || c.Demo {
-		a, err = c.offline(ctx, q)
-	} else if c.Policies != "" || c.Now != "" {
-		err = authz.Errorf(authz.Invalid, "--policies and --now go with --fixture or --demo: a server has its own policies and clock")
-	} else {
-		a, err = c.online(ctx, q)
-	}
+	a, cause, err := c.ask(ctx, s, q)
 	if err != nil {
 		return err
 	}
-	if err := a.show(s, c.Format); err != nil {
-		return err
+	if err := a.show(s, c.Format); err != nil || cause != nil {
+		return errors.Join(err, cause)
 	}
 	if c.ExitCode && !a.Decision {
 		return exitError(exitNotAllowed)
 	}
 	return nil
+}
+
+func (c *decideCmd) ask(ctx context.Context, s *streams, q authz.Query) (a answer, cause, err error) {
+	if c.Fixture != "" || c.Demo {
+		return c.offline(ctx, q)
+	}
+	if c.Policies != "" || c.Now != "" {
+		return a, nil, authz.Errorf(authz.Invalid, "--policies and --now go with --fixture or --demo: a server has its own policies and clock")
+	}
+	a, err = c.online(ctx, s, q)
+	return a, nil, err
 }
 
 func (c *decideCmd) query() (q authz.Query, err error) {
@@ -86,42 +93,48 @@ func object(flag, text string) (map[string]any, error) {
 	var m map[string]any
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
-	if err := dec.Decode(&m); err != nil || m == nil || dec.More() {
+	err := dec.Decode(&m)
+	if _, after := dec.Token(); err != nil || m == nil || !errors.Is(after, io.EOF) {
 		return nil, authz.Errorf(authz.Invalid, `want a JSON object such as {"account": "STOREHUT"}, got %q`, text).At(flag)
 	}
 	return m, nil
 }
 
-// offline decides in this process, on a fixture.
-func (c *decideCmd) offline(ctx context.Context, q authz.Query) (answer, error) {
-	now := time.Now()
-	if c.Now != "" {
-		var err error
-		if now, err = time.Parse(time.RFC3339, c.Now); err != nil {
-			return answer{}, authz.Errorf(authz.Invalid, "want a moment such as 2026-03-01T09:00:00Z, got %q", c.Now).At("--now")
-		}
+// offline decides in this process, on a fixture. cause is why the service itself
+// refused.
+func (c *decideCmd) offline(ctx context.Context, q authz.Query) (a answer, cause, err error) {
+	now, err := c.moment()
+	if err != nil {
+		return a, nil, err
 	}
 	worlds, err := c.worlds()
 	if err != nil {
-		return answer{}, err
+		return a, nil, err
 	}
 	program, err := server.Program(c.Policies, offlineEval)
 	if err != nil {
-		return answer{}, err
+		return a, nil, err
 	}
-	portal := ""
-	if c.Demo {
-		portal = demoPortal
+	if c.Portal, err = c.portal(worlds); err != nil {
+		return a, nil, err
 	}
-	decider, err := server.Offline(worlds, program, portal, func() time.Time { return now })
+	decider, err := server.Offline(worlds, program, "", func() time.Time { return now })
 	if err != nil {
-		return answer{}, err
+		return a, nil, err
 	}
 	d, err := server.One(ctx, decider, c.Portal, q)
-	if err != nil {
-		return answer{}, err
+	return answerOf(&d), d.Err, err
+}
+
+func (c *decideCmd) moment() (time.Time, error) {
+	if c.Now == "" {
+		return time.Now(), nil
 	}
-	return answerOf(&d), d.Err
+	now, err := time.Parse(time.RFC3339, c.Now)
+	if err != nil {
+		return now, authz.Errorf(authz.Invalid, "want a moment such as 2026-03-01T09:00:00Z, got %q", c.Now).At("--now")
+	}
+	return now, nil
 }
 
 func (c *decideCmd) worlds() ([]authz.World, error) {
@@ -131,8 +144,32 @@ func (c *decideCmd) worlds() ([]authz.World, error) {
 	return loadFolder(c.Fixture)
 }
 
+// portal returns the portal to ask: the one named, else the demo's, else the only
+// one.
+func (c *decideCmd) portal(worlds []authz.World) (string, error) {
+	var ids []string
+	for i := range worlds {
+		ids = append(ids, worlds[i].Portal.ID)
+	}
+	switch {
+	case c.Portal == "" && c.Demo:
+		return demoPortal, nil
+	case c.Portal == "" && len(ids) == 1:
+		return ids[0], nil
+	case c.Portal == "":
+		return "", authz.Errorf(authz.Invalid, "there are several portals: name one of %s", strings.Join(ids, ", ")).At("--portal")
+	case !slices.Contains(ids, c.Portal):
+		return "", authz.Errorf(authz.NotFound, "there is no portal %q: name one of %s", c.Portal, strings.Join(ids, ", ")).At("--portal")
+	}
+	return c.Portal, nil
+}
+
 // online asks a server.
-func (c *decideCmd) online(ctx context.Context, q authz.Query) (answer, error) {
+func (c *decideCmd) online(ctx context.Context, s *streams, q authz.Query) (a answer, err error) {
+	address, err := c.address(s)
+	if err != nil {
+		return a, err
+	}
 	path := "/access/v1/evaluation"
 	if c.Portal != "" {
 		path = "/portals/" + url.PathEscape(c.Portal) + path
@@ -144,15 +181,14 @@ func (c *decideCmd) online(ctx context.Context, q authz.Query) (answer, error) {
 		"context":  orEmpty(q.Context),
 	})
 	if err != nil {
-		return answer{}, err
+		return a, err
 	}
-	text, err := post(ctx, strings.TrimSuffix(c.Server, "/")+path, string(body))
+	text, err := post(ctx, c.Wait, address+path, string(body))
 	if err != nil {
-		return answer{}, err
+		return a, err
 	}
-	var a answer
-	if err := json.Unmarshal([]byte(text), &a); err != nil {
-		return answer{}, authz.Errorf(authz.Unavailable, "%s gives no AuthZEN answer: %s", c.Server, text).Because(err)
+	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Context.Outcome == "" {
+		return a, authz.Errorf(authz.Unavailable, "%s is no Portcullis server: it answers %s", address, message(text))
 	}
 	return a, nil
 }

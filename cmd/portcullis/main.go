@@ -1,4 +1,3 @@
-// Portcullis decides who may do what in customer portals. See the README.
 package main
 
 import (
@@ -26,6 +25,9 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// From the first signal on signals have their usual effect again: a second
+	// one ends the process at once.
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -42,7 +44,7 @@ type cli struct {
 	Version     versionCmd     `cmd:"" help:"Show the version."`
 }
 
-// streams is where a command writes.
+// streams is where a command writes, and the environment that it runs in.
 type streams struct {
 	out, err io.Writer
 	env      []string
@@ -50,16 +52,8 @@ type streams struct {
 
 // run runs one command and returns the exit code.
 func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
-	var c cli
 	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("portcullis"),
-		kong.Description("Authorization for customer portals: facts from a store, decisions from Rego."),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		configHelp(),
-	)
+	parser, err := newParser(&cli{}, stdout, stderr, func(code int) { exited = code })
 	if err != nil {
 		fmt.Fprintln(stderr, "portcullis:", err)
 		return exitFault
@@ -72,11 +66,33 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 	case exited >= 0:
 		return exited
 	case err != nil:
-		fmt.Fprintf(stderr, "portcullis: %v; see portcullis --help\n", err)
+		fmt.Fprintf(stderr, "portcullis: %v\nSee %s --help.\n", err, strings.Join(asked(err), " "))
 		return exitUsage
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return report(parsed.Run(&streams{out: stdout, err: stderr, env: env}), stderr)
+}
+
+func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("portcullis"),
+		kong.Description("Authorization for customer portals: facts from a store, decisions from Rego."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		configHelp(),
+	)
+}
+
+// asked returns the program with the command that a wrong command line is of.
+func asked(err error) []string {
+	names := []string{"portcullis"}
+	if e, ok := errors.AsType[*kong.ParseError](err); ok {
+		for n := e.Context.Selected(); n != nil && n.Type == kong.CommandNode; n = n.Parent {
+			names = append(names[:1:1], append([]string{n.Name}, names[1:]...)...)
+		}
+	}
+	return names
 }
 
 // exitError ends the program with a code and nothing further to say.
@@ -94,8 +110,10 @@ func report(err error, stderr io.Writer) int {
 		return int(code)
 	}
 	text := err.Error()
-	if e, ok := errors.AsType[*authz.Error](err); ok && e.Unwrap() != nil && !strings.Contains(text, e.Unwrap().Error()) {
-		text += "\ncause: " + e.Unwrap().Error()
+	if e, ok := errors.AsType[*authz.Error](err); ok && e.Unwrap() != nil {
+		if cause := e.Unwrap().Error(); !strings.Contains(text, cause) {
+			text += "\ncause: " + cause
+		}
 	}
 	fmt.Fprintln(stderr, "portcullis:", text)
 	return exitFault

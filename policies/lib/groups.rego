@@ -12,25 +12,25 @@
 #   - A Inverse: outside at least one,
 #   - B Inverse: outside all,
 #
-#   and that must hold for every type.
+#   and that must hold for every type. What is no list lets nobody in; null is as
+#   good as absent.
 package lib.groups
 
 # METADATA
 # description: True when the groups of the record asked about, and of its account, let the user see it.
-open if not any_grouped
+open if {
+	not input.record.properties.restriction_groups != null
+	not input.account.attributes.restriction_groups != null
+}
 
 open if {
-	any_grouped
 	every ids in grouped {
+		is_array(ids)
 		every type in {"A", "B", "A Inverse", "B Inverse"} {
 			passes(type, active(ids, type))
 		}
 	}
 }
-
-any_grouped if input.record.properties.restriction_groups
-
-any_grouped if input.account.attributes.restriction_groups
 
 grouped contains input.record.properties.restriction_groups
 

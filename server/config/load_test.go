@@ -52,7 +52,6 @@ func TestPrecedence(t *testing.T) {
 		"poll":           {"61ms", "62ms", "63ms"},
 		"drain.delay":    {"1s", "2s", "3s"},
 		"drain.timeout":  {"4s", "5s", "6s"},
-		"public_url":     {"http://u1", "http://u2", "https://u3/x"},
 	}
 	var src string
 	var environ []string
@@ -80,7 +79,7 @@ func TestPrecedence(t *testing.T) {
 		Addr: "127.0.0.1:3", Data: "d3", Mongo: config.Mongo{URI: "mongodb+srv://h3", Database: "b3"}, Policies: "p3", DefaultPortal: "q3",
 		Log:    config.Log{Level: "error", Format: "json"},
 		Limits: config.Limits{Body: 2003, Depth: 13, Batch: 23, Eval: 33 * time.Millisecond, Request: 43 * time.Second, Cache: 53},
-		Poll:   63 * time.Millisecond, Drain: config.Drain{Delay: 3 * time.Second, Timeout: 6 * time.Second}, PublicURL: "https://u3/x",
+		Poll:   63 * time.Millisecond, Drain: config.Drain{Delay: 3 * time.Second, Timeout: 6 * time.Second},
 	}, c)
 
 	s.Flags = nil
@@ -88,7 +87,6 @@ func TestPrecedence(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "127.0.0.1:2", c.Addr)
 	require.Equal(t, int64(2002), c.Limits.Body)
-	require.Equal(t, "http://u2", c.PublicURL)
 
 	s.Environ = nil
 	c, err = config.Load(s)
@@ -103,7 +101,7 @@ func TestPrecedence(t *testing.T) {
 func TestLoadBad(t *testing.T) {
 	names, err := filepath.Glob("testdata/bad/*.yaml")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(names), 35)
+	require.GreaterOrEqual(t, len(names), 32)
 	for _, name := range names {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			src, err := os.ReadFile(name)
@@ -195,7 +193,7 @@ func TestReference(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"addr", "data", "mongo.uri", "mongo.database", "policies", "default_portal", "log.level", "log.format", "limits.body", "limits.depth",
-		"limits.batch", "limits.eval", "limits.request", "limits.cache", "poll", "drain.delay", "drain.timeout", "public_url",
+		"limits.batch", "limits.eval", "limits.request", "limits.cache", "poll", "drain.delay", "drain.timeout",
 	}, names)
 	i := slices.IndexFunc(keys, func(k config.Key) bool { return k.Name == "default_portal" })
 	require.Equal(t, "PORTCULLIS_DEFAULT_PORTAL", keys[i].Env)

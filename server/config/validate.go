@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -55,7 +54,6 @@ func (c *Config) problems() []*Problem {
 	k.duration("poll", c.Poll, 10*time.Millisecond, time.Second)
 	k.duration("drain.delay", c.Drain.Delay, 0, 5*time.Minute)
 	k.duration("drain.timeout", c.Drain.Timeout, time.Millisecond, 10*time.Minute)
-	k.that(c.PublicURL == "" || isPublic(c.PublicURL), "public_url", "must be http:// or https:// with a host and without user, query and fragment, such as https://authz.example.com, got %s", clip(stripped(c.PublicURL)))
 	return k.problems
 }
 
@@ -84,18 +82,4 @@ func isMongo(uri string) bool {
 	}
 	host := rest[strings.LastIndex(rest, "@")+1:]
 	return ok && host != "" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "?") && !strings.ContainsAny(uri, " \t\r\n")
-}
-
-func isPublic(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
-		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && !strings.HasSuffix(s, "#")
-}
-
-// stripped removes what may be a password from an address that is refused.
-func stripped(s string) string {
-	if i := strings.LastIndex(s, "@"); i >= 0 {
-		return redacted + s[i:]
-	}
-	return s
 }

@@ -2,10 +2,10 @@ package live
 
 import "time"
 
-// Ready reports whether the service can decide: the store has not failed for longer than
-// its time, the policies have compiled once, and some portal is published with
-// both. The detail says of each part where it stands, faults included; a portal
-// with a fault goes on under its last good configuration and policy.
+// Ready reports whether the service can decide: the store has not failed for longer
+// than its time, the policies have compiled once, and some portal is published
+// with both. The detail says of each part where it stands, faults included; a
+// portal with a fault goes on under its last good configuration and policy.
 func (m *Manager) Ready() (ok bool, detail map[string]any) {
 	views := m.all()
 	m.mu.Lock()
@@ -14,8 +14,8 @@ func (m *Manager) Ready() (ok bool, detail map[string]any) {
 	portals := make(map[string]any, len(views))
 	for id, view := range views {
 		d := map[string]any{"revision": view.Revision, "usable": view.Snapshot != nil}
-		if p := m.state.portals[id]; p != nil && p.err != nil {
-			d["error"] = p.err.Error()
+		if p := m.state.portals[id]; p != nil {
+			p.describe(d)
 		}
 		usable = usable || view.Snapshot != nil
 		portals[id] = d
@@ -25,6 +25,16 @@ func (m *Manager) Ready() (ok bool, detail map[string]any) {
 		"portals": portals,
 		"policy":  m.policyDetail(),
 		"store":   m.storeDetail(),
+	}
+}
+
+// describe adds when the portal was last loaded, and what has failed since.
+func (p *portalState) describe(d map[string]any) {
+	if !p.built.IsZero() {
+		d["loaded_at"] = p.built.UTC().Format(time.RFC3339)
+	}
+	if p.err != nil {
+		d["error"] = p.err.Error()
 	}
 }
 

@@ -92,14 +92,15 @@ func NewManager(source Source, policies Policies, opts Options) *Manager {
 }
 
 // Run follows the store and the policies until ctx ends, and returns when all its
-// goroutines have.
+// goroutines have. It ends before ctx, with an error, only when the store cannot
+// be followed at all.
 func (m *Manager) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.source.Watch(ctx, m.opts.Poll, m.heard, m.failed) })
+	g, parts := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.source.Watch(parts, m.opts.Poll, m.heard, m.failed) })
 	if m.policies.Watch != nil {
-		g.Go(func() error { m.policies.Watch(ctx, m.nudge); return nil })
+		g.Go(func() error { m.policies.Watch(parts, m.nudge); return nil })
 	}
-	g.Go(func() error { return m.build(ctx) })
+	g.Go(func() error { return m.build(parts) })
 	if err := g.Wait(); ctx.Err() == nil {
 		return err
 	}
@@ -214,8 +215,8 @@ func (m *Manager) portal(ctx context.Context, at authz.PortalRevision, program *
 	defer m.mu.Unlock()
 	if err != nil {
 		m.report(p, at.ID, err)
-		if old == nil {
-			m.publish(at.ID, pdp.NewView(at.ID, pdp.View{Refusal: refusal(program, err), Generation: at.Generation, Revision: at.Revision}))
+		if view := meanwhile(old, at, refusal(program, err)); view != nil {
+			m.publish(at.ID, view)
 		}
 		return false
 	}
@@ -230,6 +231,23 @@ func (m *Manager) report(p *portalState, portal string, err error) {
 		m.opts.Log.Error("the portal's configuration or policy cannot be used; the last good one stays in force", "portal", portal, "err", err)
 	}
 	p.err = err
+}
+
+// meanwhile returns what to publish of a portal whose next view cannot be made, or
+// nil to leave what is. A portal that was never usable refuses. Of one that was,
+// the last good configuration stays, but over the data as it is now: a user who
+// is switched off must not keep access until somebody mends the configuration.
+func meanwhile(old *pdp.View, at authz.PortalRevision, refusal string) *pdp.View {
+	next := pdp.View{Generation: at.Generation, Revision: at.Revision}
+	switch {
+	case old == nil || old.Snapshot == nil:
+		next.Refusal = refusal
+	case old.Generation == at.Generation && old.Revision != at.Revision:
+		next.Snapshot, next.CountsLogins = old.Snapshot, old.CountsLogins
+	default:
+		return nil
+	}
+	return pdp.NewView(at.ID, next)
 }
 
 // refusal returns the reason for which a portal that was never usable denies.

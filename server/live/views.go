@@ -30,14 +30,14 @@ func (v *Views) View(portal string) (*pdp.View, error) {
 		return view, nil
 	}
 	switch {
+	case len(portals) == 0:
+		return nil, authz.Errorf(authz.NotFound, "there is no portal yet: import one, or wait until the data is loaded")
 	case portal != "":
 		return nil, authz.Errorf(authz.NotFound, "there is no portal %q; there are: %s", portal, list(portals))
 	case len(portals) == 1:
 		for _, view := range portals {
 			return view, nil
 		}
-	case len(portals) == 0:
-		return nil, authz.Errorf(authz.NotFound, "there is no portal yet: import one, or wait until the data is loaded")
 	}
 	return nil, authz.Errorf(authz.NotFound, "there are several portals and no default one: ask below /portals/{portal}, or configure default_portal; there are: %s", list(portals))
 }

@@ -2,6 +2,7 @@ package pdp
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -22,8 +23,8 @@ type Directory interface {
 	SameLogin(ctx context.Context, portal, generation, login, except string) (int, error)
 }
 
-// loadTimeout bounds a read that several questions may be waiting for; it must
-// not end with whichever of them happened to ask first.
+// loadTimeout bounds a read whose question has no deadline of its own, or a later
+// one.
 const loadTimeout = 5 * time.Second
 
 // entityKey names an entity as one view has it.
@@ -56,19 +57,35 @@ func newDirectory(source Directory, size int) (*directory, error) {
 	return &directory{source: source, cache: cache}, nil
 }
 
+// get returns the entity of key, which read reads when it is not cached. What is
+// not found is kept as nothing; an error is not kept.
 func (d *directory) get(ctx context.Context, key entityKey, read func(context.Context) (entity, error)) (entity, error) {
 	if e, ok := d.cache.GetIfPresent(key); ok {
 		return e, nil
 	}
 	return d.cache.Get(ctx, key, otter.LoaderFunc[entityKey, entity](func(ctx context.Context, _ entityKey) (entity, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		ctx, cancel := shared(ctx)
 		defer cancel()
 		e, err := read(ctx)
-		if authz.KindOf(err) == authz.NotFound && err != nil {
+		if err != nil && authz.KindOf(err) == authz.NotFound {
 			return entity{}, nil
 		}
 		return e, err
 	}))
+}
+
+// shared returns the context of a read that several questions may be waiting for.
+// It does not end with whoever asked first and left. It does end at that one's
+// deadline, and strictly after it: only then does the cache see why the read
+// failed, and has those who joined read again.
+func shared(asker context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(asker), loadTimeout)
+	stop := context.AfterFunc(asker, func() {
+		if errors.Is(asker.Err(), context.DeadlineExceeded) {
+			cancel()
+		}
+	})
+	return ctx, func() { stop(); cancel() }
 }
 
 // principal returns the user with what follows from it, or nil when the portal has none.

@@ -1,13 +1,15 @@
 package pdp
 
 import (
+	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/engine"
 )
 
 // View is what is published of one portal at one revision. It is immutable.
 type View struct {
 	// Snapshot decides. It is nil while the portal has no usable configuration
-	// and policy; then every question is refused for the reason in Refusal.
+	// and policy; then every question is refused for the reason in Refusal, or as
+	// not ready when that is empty.
 	Snapshot *engine.Snapshot
 	Refusal  string
 
@@ -24,8 +26,12 @@ type View struct {
 // and does not keep the view's snapshot in memory.
 type viewKey struct{ portal, generation string }
 
-// NewView returns v ready to be published.
+// NewView returns v ready to be published. What is cached of the portal under
+// earlier views does not count for it.
 func NewView(portal string, v View) *View {
+	if v.Snapshot == nil && v.Refusal == "" {
+		v.Refusal = authz.ReasonNotReady
+	}
 	v.key = &viewKey{portal: portal, generation: v.Generation}
 	return &v
 }

@@ -23,9 +23,10 @@ const (
 // Watch calls read soon after anything below dir may have changed, and at least
 // every two seconds, until ctx ends; calls do not overlap. Whether anything really
 // changed is for read to tell, by [Modules.Revision]. Where the system gives no
-// notices the interval remains.
+// notices the interval remains. The folder may come, go and be replaced meanwhile,
+// and may be a symbolic link.
 func Watch(ctx context.Context, dir string, read func()) {
-	notices, stop := notify(dir)
+	notices, again, stop := notify(dir)
 	defer stop()
 	for {
 		wait := time.NewTimer(reconcile)
@@ -39,6 +40,7 @@ func Watch(ctx context.Context, dir string, read func()) {
 		if ctx.Err() != nil {
 			return
 		}
+		again() // before read, so that no change falls between the two
 		read()
 	}
 }
@@ -60,20 +62,22 @@ func quiet(ctx context.Context, notices <-chan struct{}) {
 	}
 }
 
-// notify returns a channel of notices about dir and the folders below it, and its
-// end. The channel is nil, and so never ready, where there are no notices.
-func notify(dir string) (notices <-chan struct{}, stop func()) {
+// notify returns a channel of notices about dir and the folders below it, a func
+// that watches those that are there by now, and the end of it all. The channel is
+// nil, and so never ready, where there are no notices.
+func notify(dir string) (notices <-chan struct{}, again, stop func()) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		return nil, func() {}
+		return nil, func() {}, func() {}
 	}
-	watchBelow(w, dir)
+	again = func() { watchBelow(w, dir) }
+	again()
 	out, done := make(chan struct{}, 1), make(chan struct{})
 	go func() {
 		defer close(done)
 		forward(w, out)
 	}()
-	return out, func() {
+	return out, again, func() {
 		_ = w.Close() // ends forward; there is nothing to lose
 		<-done
 	}
@@ -102,9 +106,13 @@ func forward(w *fsnotify.Watcher, out chan<- struct{}) {
 	}
 }
 
-// watchBelow watches dir and what is below it as far as that can be read; the
-// interval of Watch covers the rest.
+// watchBelow watches dir, to where it leads now when it is a symbolic link, and
+// what is below it as far as that can be read; the interval of Watch covers the
+// rest. To watch a folder again costs little and adds nothing.
 func watchBelow(w *fsnotify.Watcher, dir string) {
+	if target, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = target
+	}
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return nil

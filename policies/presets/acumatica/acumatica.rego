@@ -16,8 +16,9 @@ import data.lib.levels
 # title: The decision
 # description: |
 #   Only `granted`, `administrator` and `error_display` let anyone do anything,
-#   and each states in full what it takes. What follows them only says why not:
-#   the first that holds.
+#   and each states in full what it takes; `== true` lets the evaluator pass over
+#   a rule without trying it. What follows them only says why not: the first that
+#   holds.
 # entrypoint: true
 # custom:
 #   reasons:
@@ -74,10 +75,7 @@ else := {"outcome": "deny", "reason": "level_too_low", "level": level} if level 
 
 else := {"outcome": "deny", "reason": "not_granted"} if not level
 
-else := {"outcome": "hide", "reason": "not_in_menu", "level": level} if {
-	input.resource.type in {"workspace", "screen"}
-	input.action.name == "list"
-}
+else := {"outcome": "hide", "reason": "not_in_menu", "level": level} if input.resource.type in {"screen", "workspace"}
 
 else := management_refusal if input.resource.type == "user"
 
@@ -103,6 +101,11 @@ else := {"outcome": "deny", "reason": "revoked", "level": 0}
 # METADATA
 # description: Why a user may not be managed although the screen of contacts is open enough.
 management_refusal := {"outcome": "deny", "reason": "target_unknown"} if not input.target.id
+
+else := {"outcome": "deny", "reason": "target_unknown"} if {
+	input.action.name != "manage_user.create"
+	input.target.type == "contact"
+}
 
 else := {"outcome": "deny", "reason": "user_exists"} if {
 	input.action.name == "manage_user.create"
@@ -141,28 +144,54 @@ else := {"outcome": "deny", "reason": "other_contact"}
 #   The level that the action takes at the screen asked about, or at the one on
 #   which such resources are shown. Undefined for an action that the resource
 #   does not know.
-need := {
-	"workspace": {"view": 1, "list": 1},
-	"screen": {"view": 1, "list": 1, "edit": 2, "create": 3, "publish": 4, "delete": 5},
-	"container": {"view": 1, "edit": 2, "create": 3, "publish": 4, "delete": 5},
-	"element": {"view": 1, "edit": 2},
-	"account": {"view": 1, "list": 1, "edit": 2},
-	"contact": {"view": 1, "list": 1, "edit": 2, "create": 3, "delete": 5},
-	"contract": {"view": 1, "list": 1},
-	"document": {"view": 1, "list": 1},
-	"case": {"view": 1, "list": 1, "comment": 2, "attach": 2, "close": 2, "edit": 2, "create": 3},
-	"case_class": {"view": 1, "list": 1},
-	"contact_class": {"view": 1, "list": 1},
-	"account_class": {"view": 1, "list": 1},
-	"attribute": {"view": 1, "list": 1},
-	"user": {
-		"manage_user.create": 3,
-		"manage_user.edit": 3,
-		"manage_user.disable": 3,
-		"manage_user.delete": 3,
-		"manage_user.reset_password": 3,
-	},
-}[input.resource.type][input.action.name]
+need := 1 if {
+	input.action.name == "view"
+	input.resource.type in {
+		"workspace", "screen", "container", "element", "account", "contact", "contract",
+		"document", "case", "case_class", "contact_class", "account_class", "attribute",
+	}
+}
+
+need := 1 if {
+	input.action.name == "list"
+	input.resource.type in {
+		"workspace", "screen", "account", "contact", "contract", "document", "case",
+		"case_class", "contact_class", "account_class", "attribute",
+	}
+}
+
+need := 2 if {
+	input.action.name == "edit"
+	input.resource.type in {"screen", "container", "element", "account", "contact", "case"}
+}
+
+need := 2 if {
+	input.action.name in {"comment", "attach", "close"}
+	input.resource.type == "case"
+}
+
+need := 3 if {
+	input.action.name == "create"
+	input.resource.type in {"screen", "container", "contact", "case"}
+}
+
+need := 3 if {
+	input.action.name in {
+		"manage_user.create", "manage_user.edit", "manage_user.disable",
+		"manage_user.delete", "manage_user.reset_password",
+	}
+	input.resource.type == "user"
+}
+
+need := 4 if {
+	input.action.name == "publish"
+	input.resource.type in {"screen", "container"}
+}
+
+need := 5 if {
+	input.action.name == "delete"
+	input.resource.type in {"screen", "container", "contact"}
+}
 
 # METADATA
 # title: Rights at a screen
@@ -171,7 +200,7 @@ need := {
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type in {"workspace", "screen", "container", "element"}
 	input.action.name != "list"
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -184,7 +213,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type in {"workspace", "screen"}
 	input.action.name == "list"
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -199,7 +228,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type in {"account", "contact", "contract", "document"}
 	input.action.name != "create"
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -213,7 +242,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type == "case"
 	input.action.name in {"view", "list"}
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -228,7 +257,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type == "case"
 	input.action.name in {"comment", "attach"}
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -249,7 +278,7 @@ granted := {
 } if {
 	input.resource.type == "case"
 	input.action.name == "close"
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -266,7 +295,7 @@ granted := {
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type in {"case", "contact"}
 	input.action.name == "create"
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -279,7 +308,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 # custom: {id: public_class, reason: granted}
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type in {"case_class", "contact_class", "account_class", "attribute"}
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -295,7 +324,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 # custom: {id: managed_user, reason: granted}
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type == "user"
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level >= need
@@ -309,7 +338,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 # custom: {id: administrator, reason: administrator}
 administrator := {"outcome": "allow", "reason": "administrator", "level": 5} if {
 	"Administrator" in input.user.effective_roles
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	need
@@ -329,7 +358,7 @@ error_display := {
 	input.context.validation_error == true
 	input.resource.type == "element"
 	input.action.name == "view"
-	input.user.active
+	input.user.active == true
 	not input.context.actor
 	input.screen.features_off == []
 	level == 0
@@ -340,10 +369,7 @@ error_display := {
 # description: |
 #   The type that the managed user has, or is to have. A new user is made for a
 #   stored contact, whose account counts, not for whatever the caller claims.
-target_type := input.target.user_type if {
-	input.target.type == "user"
-	input.action.name != "manage_user.create"
-}
+target_type := input.target.user_type if input.action.name != "manage_user.create"
 
 target_type := input.resource.properties.user_type if {
 	input.target.type == "contact"
@@ -371,12 +397,13 @@ level := nested_level if input.screen.kind in {"container", "element"}
 # METADATA
 # description: |
 #   The widest level at the screen. In the generation up to 2023 R2 a screen at
-#   which no role at all has a level is open to everyone; one level for any role
+#   which no role at all has a level is open to every role; one level for any role
 #   shuts out all that have none.
 screen_level := levels.screen
 
 screen_level := 5 if {
 	data.portal.settings.rights_generation == "2023r2"
+	input.user.effective_roles[0]
 	some step in input.screen.path
 	step.id == input.screen.screen_id
 	not step.configured
@@ -388,19 +415,13 @@ screen_level := 5 if {
 #   the screen is closed.
 nested_level := 0 if screen_level == 0
 
-nested_level := screen_level if {
-	screen_level > 0
-	not levels.nearest
-}
+nested_level := screen_level if not levels.nearest
 
 nested_level := levels.nearest if {
 	screen_level > 0
 	not capped
 }
 
-nested_level := min([levels.nearest, screen_level]) if {
-	screen_level > 0
-	capped
-}
+nested_level := min([levels.nearest, screen_level]) if capped
 
 capped if data.portal.settings.nested_rights == "capped"

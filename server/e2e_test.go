@@ -1,0 +1,427 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/portcullis-authz/portcullis/fixtures"
+	"github.com/portcullis-authz/portcullis/policies"
+	"github.com/portcullis-authz/portcullis/server"
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/httpapi"
+	"github.com/portcullis-authz/portcullis/server/policytest"
+)
+
+// soon is how long a change may take to count.
+const soon = 2 * time.Second
+
+// running is a server at work.
+type running struct {
+	*server.Server
+	base string
+	stop func() error // ends the server, once, and returns what Run returns
+}
+
+// start runs a server on a new embedded database that holds the worlds, and
+// returns when they are published. It must leave no goroutine behind.
+func start(t *testing.T, worlds []authz.World, change func(*server.Options)) *running {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("the embedded database treats the race detector as a debug build, in which it crashes on errors that it handles otherwise")
+	}
+	before := goleak.IgnoreCurrent()
+	o := options(t)
+	if change != nil {
+		change(&o)
+	}
+	srv, err := server.New(t.Context(), o)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Run(ctx) }()
+	r := &running{Server: srv, base: "http://" + srv.Addr().String()}
+	var stopped bool
+	r.stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() {
+		require.NoError(t, r.stop())
+		http.DefaultClient.CloseIdleConnections()
+		goleak.VerifyNone(t, before,
+			// sees that it is to end when its ten seconds of sleep are over
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+			// one for all servers of a process, for good
+			goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
+	})
+	if worlds != nil {
+		require.NoError(t, srv.Store().Import(t.Context(), worlds, "test", nil))
+		require.Eventually(t, func() bool { status, _ := r.get(t, "/readyz"); return status == 200 }, soon, 10*time.Millisecond)
+		r.awaitPortals(t, worlds)
+	}
+	return r
+}
+
+func options(t *testing.T) server.Options {
+	log := slog.New(slog.DiscardHandler)
+	return server.Options{
+		Addr: "127.0.0.1:0", Store: server.StoreOptions{Data: t.TempDir(), Database: "test", Log: log},
+		Eval: time.Second, Cache: 1000, Poll: 500 * time.Millisecond,
+		HTTP: httpapi.Options{Log: log}, Log: log, Now: time.Now,
+	}
+}
+
+// awaitPortals waits until all of the worlds are published: a service is ready with
+// the first.
+func (r *running) awaitPortals(t *testing.T, worlds []authz.World) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, detail := r.Ready()
+		portals, _ := detail["portals"].(map[string]any)
+		return len(portals) == len(worlds)
+	}, soon, 10*time.Millisecond)
+}
+
+func (r *running) get(t *testing.T, path string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(r.base + path)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
+
+func (r *running) post(ctx context.Context, path string, body any) (int, []byte, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return 0, nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+path, bytes.NewReader(text))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, answer, err
+}
+
+// evaluation is a question as AuthZEN writes it.
+func evaluation(q authz.Query) map[string]any {
+	entity := func(e authz.Entity) map[string]any {
+		m := map[string]any{"type": e.Type, "id": e.ID}
+		if e.Properties != nil {
+			m["properties"] = e.Properties
+		}
+		return m
+	}
+	body := map[string]any{"subject": entity(q.Subject), "action": map[string]any{"name": q.Action.Name}, "resource": entity(q.Resource)}
+	if q.Context != nil {
+		body["context"] = q.Context
+	}
+	return body
+}
+
+// reply is an AuthZEN answer with our context.
+type reply struct {
+	Decision bool
+	Context  struct {
+		Outcome     authz.Outcome
+		Reason      string
+		Level       string
+		Fields      map[string]authz.Access
+		Obligations []map[string]any
+		Error       any
+	}
+}
+
+func (a *reply) decision() (authz.Decision, error) {
+	d := authz.Decision{Outcome: a.Context.Outcome, Reason: a.Context.Reason, Level: a.Context.Level, Fields: a.Context.Fields, Obligations: a.Context.Obligations}
+	if a.Context.Error != nil || d.Allowed() != a.Decision {
+		return d, fmt.Errorf("an answer that does not agree with itself: %+v", a)
+	}
+	return d, nil
+}
+
+// single asks by the endpoint for one question.
+func (r *running) single(ctx context.Context, portal string, q authz.Query) (authz.Decision, error) {
+	status, body, err := r.post(ctx, "/portals/"+portal+"/access/v1/evaluation", evaluation(q))
+	if err != nil || status != http.StatusOK {
+		return authz.Decision{}, fmt.Errorf("status %d: %s (%w)", status, body, err)
+	}
+	var a reply
+	if err := json.Unmarshal(body, &a); err != nil {
+		return authz.Decision{}, err
+	}
+	return a.decision()
+}
+
+// batch asks many questions at once, with reasons.
+func (r *running) batch(t *testing.T, portal string, qs []authz.Query) []authz.Decision {
+	t.Helper()
+	items := make([]any, len(qs))
+	for i, q := range qs {
+		items[i] = evaluation(q)
+	}
+	status, body, err := r.post(t.Context(), "/portals/"+portal+"/access/v1/evaluations",
+		map[string]any{"evaluations": items, "options": map[string]any{"reasons": true}})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status, "%s", body)
+	var answers struct{ Evaluations []reply }
+	require.NoError(t, json.Unmarshal(body, &answers))
+	require.Len(t, answers.Evaluations, len(qs))
+	out := make([]authz.Decision, len(qs))
+	for i := range out {
+		out[i], err = answers.Evaluations[i].decision()
+		require.NoError(t, err)
+	}
+	return out
+}
+
+func demo(t *testing.T) []authz.World {
+	t.Helper()
+	worlds, err := server.DemoWorlds()
+	require.NoError(t, err)
+	return worlds
+}
+
+func suite(t *testing.T) *policytest.Suite {
+	t.Helper()
+	data, err := fs.ReadFile(fixtures.FS, "acumatica/decisions.yaml")
+	require.NoError(t, err)
+	s, err := policytest.Parse("decisions.yaml", data)
+	require.NoError(t, err)
+	return s
+}
+
+// said is what every surface must say alike, in the form of JSON, in which an
+// absent list equals an empty one.
+func said(t *testing.T, d authz.Decision) string {
+	t.Helper()
+	if len(d.Obligations) == 0 {
+		d.Obligations = nil
+	}
+	if len(d.Fields) == 0 {
+		d.Fields = nil
+	}
+	b, err := json.Marshal([]any{d.Outcome, d.Reason, d.Level, d.Fields, d.Obligations})
+	require.NoError(t, err)
+	return string(b)
+}
+
+// TestSurfaces puts every row of the decision table to the engine in process and,
+// one by one and in a batch, to a server on a database. All must answer as the
+// row wants, and alike in what the row leaves open. cmd/portcullis asks the
+// binary.
+func TestSurfaces(t *testing.T) {
+	s, worlds := suite(t), demo(t)
+	now := func() time.Time { return s.Now }
+	program, err := server.Program("", time.Second)
+	require.NoError(t, err)
+	offline, err := server.Offline(worlds, program, "", now)
+	require.NoError(t, err)
+	engine := func(ctx context.Context, portal string, q authz.Query) (authz.Decision, error) {
+		return server.One(ctx, offline, portal, q)
+	}
+	r := start(t, worlds, func(o *server.Options) { o.Now, o.HTTP.Now = now, now })
+
+	byPortal := map[string][]int{}
+	for i := range s.Cases {
+		byPortal[s.Cases[i].Portal] = append(byPortal[s.Cases[i].Portal], i)
+	}
+	batched := make([]authz.Decision, len(s.Cases))
+	for portal, rows := range byPortal {
+		qs := make([]authz.Query, len(rows))
+		for n, i := range rows {
+			qs[n] = s.Cases[i].Query
+		}
+		for n, d := range r.batch(t, portal, qs) {
+			batched[rows[n]] = d
+		}
+	}
+	for i := range s.Cases {
+		c := &s.Cases[i]
+		t.Run(c.String(), func(t *testing.T) {
+			var want string
+			for n, decide := range []policytest.Decide{engine, r.single, func(context.Context, string, authz.Query) (authz.Decision, error) { return batched[i], nil }} {
+				var got authz.Decision
+				require.NoError(t, c.Check(t.Context(), func(ctx context.Context, portal string, q authz.Query) (_ authz.Decision, err error) {
+					got, err = decide(ctx, portal, q)
+					return got, err
+				}))
+				if n == 0 {
+					want = said(t, got)
+				}
+				require.Equal(t, want, said(t, got))
+			}
+		})
+	}
+}
+
+// may asks storehut a question about a screen.
+func (r *running) may(t *testing.T, user, action, screen string) string {
+	t.Helper()
+	d, err := r.single(t.Context(), "storehut", authz.Query{
+		Subject: authz.Entity{Type: "user", ID: user}, Action: authz.Action{Name: action}, Resource: authz.Entity{Type: "screen", ID: screen},
+	})
+	require.NoError(t, err)
+	return d.Reason
+}
+
+// comes waits for the answer that a change leads to.
+func (r *running) comes(t *testing.T, reason, user, action, screen string) {
+	t.Helper()
+	var got string
+	require.Eventually(t, func() bool {
+		got = r.may(t, user, action, screen)
+		return got == reason
+	}, soon, 20*time.Millisecond, "want %s", reason)
+}
+
+func TestAWriteCountsSoon(t *testing.T) {
+	worlds := demo(t)
+	r := start(t, worlds, nil)
+	require.Equal(t, "level_too_low", r.may(t, "ray.newman", "edit", "SP408030"))
+	require.NoError(t, r.Store().Put(t.Context(), "storehut", "test", authz.Right{Role: "Customer User", Node: "SP408030", Level: authz.Edit}))
+	r.comes(t, "granted", "ray.newman", "edit", "SP408030")
+
+	i := slices.IndexFunc(worlds, func(w authz.World) bool { return w.Portal.ID == "storehut" })
+	u := slices.IndexFunc(worlds[i].Users, func(u authz.User) bool { return u.ID == "ray.newman" })
+	ray := worlds[i].Users[u]
+	ray.Active = false
+	require.NoError(t, r.Store().Put(t.Context(), "storehut", "test", ray))
+	r.comes(t, "user_inactive", "ray.newman", "view", "SP408030")
+
+	require.NoError(t, r.Store().Delete(t.Context(), "storehut", "test", ray.Key()))
+	r.comes(t, "user_unknown", "ray.newman", "view", "SP408030")
+}
+
+// TestPoliciesAreReloaded edits the folder of policies under a running server,
+// breaks it and mends it.
+func TestPoliciesAreReloaded(t *testing.T) {
+	const name = "presets/acumatica/acumatica.rego"
+	original, err := fs.ReadFile(policies.FS, name)
+	require.NoError(t, err)
+	folder := t.TempDir()
+	file := filepath.Join(folder, filepath.FromSlash(name))
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+	put := func(text string) { require.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }
+	put(string(original))
+	r := start(t, demo(t), func(o *server.Options) { o.Policies = folder })
+	require.Equal(t, "level_too_low", r.may(t, "ray.newman", "edit", "SP408030"))
+
+	edited := strings.ReplaceAll(string(original), `"reason": "level_too_low"`, `"reason": "edited"`)
+	put(edited)
+	r.comes(t, "edited", "ray.newman", "edit", "SP408030")
+
+	put(edited + "\nbroken {\n")
+	fault := func() string {
+		status, body := r.get(t, "/readyz")
+		require.Equal(t, http.StatusOK, status, "the policies loaded before are in force")
+		var detail struct{ Policy struct{ Error string } }
+		require.NoError(t, json.Unmarshal([]byte(body), &detail))
+		return detail.Policy.Error
+	}
+	require.Eventually(t, func() bool { return strings.Contains(fault(), "acumatica.rego") }, soon, 20*time.Millisecond)
+	require.Equal(t, "edited", r.may(t, "ray.newman", "edit", "SP408030"))
+
+	put(string(original))
+	r.comes(t, "level_too_low", "ray.newman", "edit", "SP408030")
+	require.Empty(t, fault())
+}
+
+func TestAnUnknownPortal(t *testing.T) {
+	r := start(t, demo(t), nil)
+	q := map[string]any{
+		"subject": map[string]any{"type": "user", "id": "ray.newman"}, "action": map[string]any{"name": "view"},
+		"resource": map[string]any{"type": "screen", "id": "SP408030"},
+	}
+	for path, says := range map[string]string{
+		"/portals/nowhere/access/v1/evaluation": "storehut-2020",
+		"/access/v1/evaluation":                 "default_portal",
+	} {
+		status, body, err := r.post(t.Context(), path, q)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusNotFound, status)
+		require.Contains(t, string(body), says)
+	}
+}
+
+func TestAnEmptyStoreIsNotReady(t *testing.T) {
+	r := start(t, nil, nil)
+	status, _ := r.get(t, "/livez")
+	require.Equal(t, http.StatusOK, status)
+	require.Never(t, func() bool { status, _ := r.get(t, "/readyz"); return status != http.StatusServiceUnavailable }, 300*time.Millisecond, 50*time.Millisecond)
+	status, body, err := r.post(t.Context(), "/access/v1/evaluation", evaluation(authz.Query{
+		Subject: authz.Entity{Type: "user", ID: "u"}, Action: authz.Action{Name: "view"}, Resource: authz.Entity{Type: "screen", ID: "s"},
+	}))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, string(body), "import one")
+}
+
+// TestDrain stops a server while a request is half sent: the server says that it
+// is not ready while it still decides, takes no new connection afterwards, and
+// answers what it began.
+func TestDrain(t *testing.T) {
+	const delay = 400 * time.Millisecond
+	r := start(t, demo(t), func(o *server.Options) { o.DrainDelay = delay })
+	conn, err := net.Dial("tcp", r.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	body, err := json.Marshal(evaluation(authz.Query{
+		Subject: authz.Entity{Type: "user", ID: "ray.newman"}, Action: authz.Action{Name: "view"}, Resource: authz.Entity{Type: "screen", ID: "SP408030"},
+	}))
+	require.NoError(t, err)
+	_, err = fmt.Fprintf(conn, "POST /portals/storehut/access/v1/evaluation HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:10])
+	require.NoError(t, err)
+
+	ended := make(chan error, 1)
+	go func() { ended <- r.stop() }()
+	require.Eventually(t, func() bool { status, _ := r.get(t, "/readyz"); return status == http.StatusServiceUnavailable }, delay, 5*time.Millisecond)
+	require.Equal(t, "granted", r.may(t, "ray.newman", "view", "SP408030"), "still deciding")
+	require.Eventually(t, func() bool {
+		c, err := net.DialTimeout("tcp", r.Addr().String(), time.Second)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	}, soon, 10*time.Millisecond, "no new connections")
+
+	_, err = conn.Write(body[10:])
+	require.NoError(t, err)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(soon)))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), `"decision":true`)
+	require.NoError(t, <-ended)
+}
