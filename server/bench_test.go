@@ -18,6 +18,7 @@ import (
 func sized(users, roles, screens int) authz.World {
 	w := authz.World{Bundle: authz.Bundle{Portal: authz.Portal{
 		ID: "sized", Policy: "presets.acumatica",
+		Settings:        map[string]any{"rights_generation": "2024r1", "nested_rights": "manual"},
 		Features:        map[string]bool{"customer_portal": true},
 		ResourceScreens: map[string]map[string]string{"case": {"*": "S0"}},
 	}}}

@@ -55,7 +55,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.http, err = httpapi.New(decider, httpapi.HealthFunc(s.ready), o.HTTP); err != nil {
+	if s.http, err = httpapi.New(newFaultLog(decider, o.Log, o.Now), httpapi.HealthFunc(s.ready), o.HTTP); err != nil {
 		return nil, err
 	}
 	return s, nil

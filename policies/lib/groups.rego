@@ -12,15 +12,15 @@
 #   - A Inverse: outside at least one,
 #   - B Inverse: outside all,
 #
-#   and that must hold for every type. What is no list lets nobody in; null is as
-#   good as absent.
+#   and that must hold for every type. What is there and is no list lets
+#   nobody in; false is as good as absent.
 package lib.groups
 
 # METADATA
 # description: True when the groups of the record asked about, and of its account, let the user see it.
 open if {
-	not input.record.properties.restriction_groups != null
-	not input.account.attributes.restriction_groups != null
+	not input.record.properties.restriction_groups
+	not input.account.attributes.restriction_groups
 }
 
 open if {

@@ -76,9 +76,10 @@ cases := {
 	},
 	"nobody": {"question": {"record": {"properties": {"restriction_groups": ["A 1"]}}}, "want": false},
 	"a word is no list": {"question": about("A 1", [], ["A 1"]), "want": false},
-	"nor is a switch": {"question": about(false, [], []), "want": false},
-	"of the account either": {"question": about([], false, []), "want": false},
-	"null is none": {"question": about(null, null, []), "want": true},
+	"nor is a switch": {"question": about(true, [], []), "want": false},
+	"of the account either": {"question": about([], true, []), "want": false},
+	"nor is null": {"question": about(null, false, []), "want": false},
+	"false is none": {"question": about(false, false, []), "want": true},
 	"no record": {"question": {"user": {"attributes": {"restriction_groups": ["A 1"]}}}, "want": true},
 	"an account alone": {"question": {"account": {"attributes": {"restriction_groups": ["B 2"]}}}, "want": false},
 }

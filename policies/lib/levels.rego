@@ -10,8 +10,19 @@ package lib.levels
 # METADATA
 # description: |
 #   The widest level that a role of the user has at the screen itself, whichever
-#   of its nodes was asked about. Undefined when no role has one.
+#   of its nodes was asked about. Undefined when no role has one, but for portals
+#   of the generation up to 2023 R2: there a screen at which no role at all has a
+#   level is open to every role, and one level for any role shuts out all that
+#   have none.
 screen := max([level | some level in input.rights[input.screen.screen_id]])
+
+screen := 5 if {
+	data.portal.settings.rights_generation == "2023r2"
+	input.user.effective_roles[0]
+	some step in input.screen.path
+	step.id == input.screen.screen_id
+	not step.configured
+}
 
 # METADATA
 # description: The widest level at the very node asked about. Undefined when no role has one.

@@ -52,6 +52,9 @@ func (m *Manager) policyDetail() map[string]any {
 
 func (m *Manager) storeDetail() map[string]any {
 	d := map[string]any{}
+	if m.told && len(m.wanted) == 0 {
+		d["hint"] = "the store holds no portal: run portcullis import FOLDER"
+	}
 	if m.told {
 		d["changed_at"] = m.state.changed.UTC().Format(time.RFC3339)
 	}

@@ -11,5 +11,8 @@
 // one portal. Both are immutable and safe for concurrent use. [Watch] tells when
 // the folder has changed; what to do about it is the caller's affair.
 //
+// [Mutants] changes policies in every small way, so that tests of policies can be
+// tested themselves.
+//
 // The package knows nothing of stores, role graphs or HTTP.
 package policy

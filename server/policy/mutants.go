@@ -130,10 +130,19 @@ func (e *editor) body(b *ast.Body) {
 		if always(x) {
 			continue
 		}
-		e.offer(x.Loc(), "drop "+quote(x.Loc()), func() { drop(b, i) })
+		e.offer(x.Loc(), "drop "+condition(x), func() { drop(b, i) })
 		e.negate(x)
 		e.expr(x)
 	}
+}
+
+// condition returns the source of x. The parser locates the only condition of an
+// else branch at the branch.
+func condition(x *ast.Expr) string {
+	if text := quote(x.Loc()); !strings.HasPrefix(text, "`else ") {
+		return text
+	}
+	return "`" + x.String() + "`"
 }
 
 // always reports whether x is the body that the parser gives a rule without one.
@@ -156,11 +165,11 @@ func (e *editor) negate(x *ast.Expr) {
 	flip := func() { x.Negated = !x.Negated }
 	switch {
 	case x.Negated:
-		e.offer(x.Loc(), "remove the `not` of "+quote(x.Loc()), flip)
+		e.offer(x.Loc(), "remove the `not` of "+condition(x), flip)
 	case x.IsSome(), x.IsEvery(), x.IsAssignment():
 		// `not` before a declaration does not parse.
 	default:
-		e.offer(x.Loc(), "negate "+quote(x.Loc()), flip)
+		e.offer(x.Loc(), "negate "+condition(x), flip)
 	}
 }
 

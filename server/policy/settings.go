@@ -51,11 +51,28 @@ func (s *settings) Read(_ context.Context, _ storage.Transaction, path storage.P
 	if path[0] != string(portalKey) {
 		return nil, errNoSuchSetting
 	}
-	v, err := s.portal.Find(path[1:].Ref(ast.DefaultRootDocument)[1:])
+	v := s.portal
+	for i, step := range path[1:] {
+		object, ok := v.(ast.Object)
+		if !ok {
+			return find(v, path[1+i:])
+		}
+		member := object.Get(ast.InternedTerm(step))
+		if member == nil {
+			return nil, errNoSuchSetting
+		}
+		v = member.Value
+	}
+	return v, nil
+}
+
+// find returns what is at path within v, which is no object.
+func find(v ast.Value, path storage.Path) (any, error) {
+	found, err := v.Find(path.Ref(ast.DefaultRootDocument)[1:])
 	if err != nil {
 		return nil, errNoSuchSetting
 	}
-	return v, nil
+	return found, nil
 }
 
 // Get is OPA's cache of data: it answers what is there without a path to read,

@@ -20,5 +20,8 @@
 // outcome must be given; what else is given must be equal, and a level or
 // obligations not given are not compared.
 //
+// [Mutants] changes a portal in every small way. A table of which
+// each change fails some row holds the portal's data; package policy has the like for policies.
+//
 // The package knows neither how a decision comes about nor where the data is.
 package policytest

@@ -67,7 +67,7 @@ else := {"outcome": "deny", "reason": "screen_unknown"} if not input.screen.id
 
 else := {"outcome": "deny", "reason": "action_unknown"} if not need
 
-else := {"outcome": "deny", "reason": "feature_off"} if input.screen.features_off != []
+else := {"outcome": "deny", "reason": "feature_off"} if input.screen.features_off[0]
 
 else := revoked if level == 0
 
@@ -362,7 +362,7 @@ error_display := {
 	not input.context.actor
 	input.screen.features_off == []
 	level == 0
-	screen_level > 0
+	levels.screen > 0
 }
 
 # METADATA
@@ -388,7 +388,7 @@ known if input.action.name == "create"
 
 # METADATA
 # description: The level that the user's roles reach at the node asked about. Undefined where none has any.
-level := screen_level if input.screen.kind == "screen"
+level := levels.screen if input.screen.kind == "screen"
 
 level := levels.node if input.screen.kind == "workspace"
 
@@ -396,32 +396,17 @@ level := nested_level if input.screen.kind in {"container", "element"}
 
 # METADATA
 # description: |
-#   The widest level at the screen. In the generation up to 2023 R2 a screen at
-#   which no role at all has a level is open to every role; one level for any role
-#   shuts out all that have none.
-screen_level := levels.screen
-
-screen_level := 5 if {
-	data.portal.settings.rights_generation == "2023r2"
-	input.user.effective_roles[0]
-	some step in input.screen.path
-	step.id == input.screen.screen_id
-	not step.configured
-}
-
-# METADATA
-# description: |
 #   Below a screen only explicit levels count, and nothing there is reached while
 #   the screen is closed.
-nested_level := 0 if screen_level == 0
+nested_level := 0 if levels.screen == 0
 
-nested_level := screen_level if not levels.nearest
+nested_level := levels.screen if not levels.nearest
 
 nested_level := levels.nearest if {
-	screen_level > 0
+	levels.screen > 0
 	not capped
 }
 
-nested_level := min([levels.nearest, screen_level]) if capped
+nested_level := min([levels.nearest, levels.screen]) if capped
 
 capped if data.portal.settings.nested_rights == "capped"

@@ -1,0 +1,165 @@
+package policy
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// TestRuleCacheAsOPAs does the same things to the two caches, as far as the
+// evaluator does them: once it knows in a frame whether a rule is defined, it asks
+// no more.
+func TestRuleCacheAsOPAs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ours, theirs := &ruleCache{}, topdown.NewVirtualCache()
+		depth := 0
+		steps := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 1, 3)
+		ref := func() ast.Ref {
+			r := ast.Ref{ast.DefaultRootDocument}
+			for _, s := range steps.Draw(t, "ref") {
+				r = append(r, ast.StringTerm(s))
+			}
+			return r
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			switch rapid.SampledFrom([]string{"put", "put", "get", "undefined", "push", "pop"}).Draw(t, "step") {
+			case "put":
+				r, v := ref(), ast.IntNumberTerm(rapid.IntRange(0, 9).Draw(t, "value"))
+				if _, undefined := theirs.Get(r); undefined {
+					continue
+				}
+				ours.Put(r, v)
+				theirs.Put(r.Copy(), v)
+				for i := range r {
+					r[i] = ast.StringTerm("changed by the evaluator")
+				}
+			case "undefined":
+				r := ref()
+				if v, _ := theirs.Get(r); v == nil {
+					ours.Put(r, nil)
+					theirs.Put(r, nil)
+				}
+			case "push":
+				depth++
+				ours.Push()
+				theirs.Push()
+			case "pop":
+				if depth > 0 {
+					depth--
+					ours.Pop()
+					theirs.Pop()
+				}
+			}
+			r := ref()
+			v, undefined := ours.Get(r)
+			wantV, wantUndefined := theirs.Get(r)
+			if v != wantV || undefined != wantUndefined {
+				t.Fatalf("Get(%s) = %v, %t; want %v, %t", r, v, undefined, wantV, wantUndefined)
+			}
+			if got, want := refSet(ours.Keys()), refSet(theirs.Keys()); got.Compare(want) != 0 {
+				t.Fatalf("Keys() = %s; want %s", got, want)
+			}
+		}
+	})
+}
+
+func refSet(refs []ast.Ref) ast.Set {
+	s := ast.NewSet()
+	for _, r := range refs {
+		s.Add(ast.NewTerm(r))
+	}
+	return s
+}
+
+// TestEvaluatesAsOPA evaluates policies that try what is kept between rules, with
+// the caches and the store of ours and with OPA's own.
+func TestEvaluatesAsOPA(t *testing.T) {
+	for name, source := range map[string]string{
+		"a rule twice":             "decision := [a, a]\n\na := input.context.x",
+		"undefined twice":          "decision := [a | not b; not b; a := 1]\n\nb if input.context.no",
+		"with input":               "decision := [a, b, a, b]\n\na := input.context.x\n\nb := y if y := a with input.context.x as 2",
+		"with within with":         "decision := [c, b, a]\n\na := input.context.x\n\nb := y if y := a with input.context.x as 2\n\nc := y if y := [a, b] with input.context.x as 3",
+		"with on data":             "decision := [a, b, a]\n\na := data.portal.settings.n\n\nb := y if y := a with data.portal.settings.n as 8",
+		"with on all data":         "decision := [a, b, a]\n\na := data.portal.settings.n\n\nb := y if y := a with data.portal as {\"settings\": {\"n\": 9}}",
+		"with on a rule":           "decision := [a, b, a]\n\na := c\n\nc := 1\n\nb := y if y := a with data.t.c as 5",
+		"with on a function":       "decision := [b, f(1)]\n\nf(x) := x + 1\n\ng(_) := 7\n\nb := y if y := f(1) with f as g",
+		"undefined under with":     "decision := [x | some x in [1]; not a; a with input.context.no as true; not a]\n\na if input.context.no",
+		"functions":                "decision := [f(1), f(2), f(1)]\n\nf(x) := x * n\n\nn := data.portal.settings.n",
+		"a partial set":            "decision := [s, s[1], 2 in s]\n\ns contains x if some x in [1, 2, 3]",
+		"members of it one by one": "decision := [x | some x in [1, 4, 1]; s[x]]\n\ns contains x if some x in [1, 2, 3]",
+		"a partial object":         "decision := [o.a, o, o.b]\n\no[k] := v if some k, v in {\"a\": 1, \"b\": 2}",
+		"a ref head":               "decision := [p.q.r, p, p.q]\n\np.q.r := 1\n\np.q.s := input.context.x",
+		"comprehensions":           "decision := [[x | some x in s], {x: y | some x in s; y := x * x}]\n\ns := {1, 2}",
+		"negation and every":       "decision := x if {\n\tevery y in s { y > 0 }\n\tnot 5 in s\n\tx := count(s)\n}\n\ns := {1, 2}",
+		"else":                     "decision := a\n\na := 1 if input.context.no\n\nelse := b if input.context.x\n\nb := 3",
+		"a setting that is not":    "decision := [x | not data.portal.settings.m; not data.portal.no.m; not data.other; x := 1]",
+		"all settings":             "decision := {k | some k, _ in data.portal}",
+		"walking":                  "decision := {p | walk(data.portal.settings, [p, _])}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			program, err := Compile(Modules{"t.rego": "package t\n\n" + source}, []byte("{}"), time.Minute)
+			require.NoError(t, err)
+			portal := ast.MustInterfaceToValue(map[string]any{"settings": map[string]any{"n": 7, "deep": map[string]any{"a": []any{1, 2}}}})
+			rule, err := program.rule("t")
+			require.NoError(t, err)
+			compiler := program.compiler.QueryCompiler()
+			query, err := compiler.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(rule), ast.VarTerm(string(result)))))
+			require.NoError(t, err)
+			p := &Policy{program: program, query: query, compiler: compiler, data: &settings{portal: portal}}
+			for x := range 4 { // what one evaluation leaves behind must not show in the next
+				input := ast.MustParseTerm(fmt.Sprintf(`{"context": {"x": %d}}`, x))
+				want := evaluateByOPA(t, p, input)
+				s := p.scratch.get(t.Context(), program.limit)
+				got, err := p.eval(t.Context(), input, s)
+				p.scratch.put(s)
+				require.NoError(t, err)
+				require.NotNil(t, got)
+				require.Zero(t, ast.Compare(want, got), "want %s, got %s", want, got)
+			}
+		})
+	}
+}
+
+// evaluateByOPA evaluates without anything of ours but the compiled query.
+func evaluateByOPA(t *testing.T, p *Policy, input *ast.Term) (document ast.Value) {
+	data, err := ast.JSON(ast.NewObject([2]*ast.Term{ast.NewTerm(portalKey), ast.NewTerm(p.data.portal)}))
+	require.NoError(t, err)
+	store := inmem.NewFromObject(data.(map[string]any))
+	err = storage.Txn(t.Context(), store, storage.TransactionParams{}, func(txn storage.Transaction) error {
+		return topdown.NewQuery(p.query).WithCompiler(p.program.compiler).WithQueryCompiler(p.compiler).
+			WithStore(store).WithTransaction(txn).WithInput(input).WithStrictBuiltinErrors(true).
+			Iter(t.Context(), func(r topdown.QueryResult) error {
+				document = r[result].Value
+				return nil
+			})
+	})
+	require.NoError(t, err)
+	require.NotNil(t, document)
+	return document
+}
+
+// TestSettingsAreClosed asks the store for what it does not have, or does not do.
+func TestSettingsAreClosed(t *testing.T) {
+	s := &settings{portal: ast.MustInterfaceToValue(map[string]any{"a": []any{1}})}
+	txn, err := s.NewTransaction(t.Context())
+	require.NoError(t, err)
+	for path, found := range map[string]bool{"/": true, "/portal": true, "/portal/a": true, "/portal/a/0": true, "/portal/a/1": false, "/portal/b": false, "/other": false, "/portal/a/b/c": false} {
+		v, err := s.Read(t.Context(), txn, storage.MustParsePath(path))
+		require.Equal(t, found, err == nil, "%s: %v", path, v)
+		require.Equal(t, !found, storage.IsNotFound(err), path)
+	}
+	require.Error(t, s.Write(t.Context(), txn, storage.AddOp, storage.Path{"portal"}, 1))
+	require.Error(t, s.Truncate(t.Context(), txn, storage.WriteParams, nil))
+	require.NoError(t, s.Commit(t.Context(), txn))
+	s.Abort(t.Context(), txn)
+	for ref, found := range map[string]bool{"data": false, "data.portal": true, "data.portal.a": true, "data.portal.a[0]": true, "data.portal.b": false, "data.other": false, "input.portal": false} {
+		require.Equal(t, found, s.Get(ast.MustParseRef(ref)) != nil, ref)
+	}
+}
