@@ -9,10 +9,11 @@ import (
 
 // impure are the built-ins, or with a trailing dot families of built-ins, that a
 // policy must not call beside those that OPA itself marks as nondeterministic:
-// they reach out of the process, read its surroundings or the clock, or make
-// their answer depend on a secret.
+// they reach out of the process, read its surroundings or the clock, make their
+// answer depend on a secret, or work on without end in one call, which no time
+// limit can interrupt.
 var impure = []string{
-	"crypto.", "graphql.", "http.", "io.jwt.", "net.", "opa.", "providers.", "rand.",
+	"bits.lsh", "crypto.", "graphql.", "http.", "io.jwt.", "net.", "opa.", "providers.", "rand.",
 	"rego.parse_module", "time.now_ns", "trace", "uuid.",
 }
 

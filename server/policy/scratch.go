@@ -51,7 +51,7 @@ func (d *deadline) Cancel() { d.passed = true }
 func (d *deadline) Cancelled() bool {
 	d.asked++
 	if !d.passed && d.asked%16 == 0 {
-		d.passed = d.ctx.Err() != nil
+		d.passed = time.Since(d.start) > d.limit || d.ctx.Err() != nil
 	}
 	return d.passed
 }
