@@ -25,6 +25,7 @@ import (
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server"
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/authzen"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
 	"github.com/portcullis-authz/portcullis/server/policytest"
 )
@@ -132,54 +133,17 @@ func (r *running) post(ctx context.Context, path string, body any) (int, []byte,
 	return resp.StatusCode, answer, err
 }
 
-// evaluation is a question as AuthZEN writes it.
-func evaluation(q authz.Query) map[string]any {
-	entity := func(e authz.Entity) map[string]any {
-		m := map[string]any{"type": e.Type, "id": e.ID}
-		if e.Properties != nil {
-			m["properties"] = e.Properties
-		}
-		return m
-	}
-	body := map[string]any{"subject": entity(q.Subject), "action": map[string]any{"name": q.Action.Name}, "resource": entity(q.Resource)}
-	if q.Context != nil {
-		body["context"] = q.Context
-	}
-	return body
-}
-
-// reply is an AuthZEN answer with our context.
-type reply struct {
-	Decision bool
-	Context  struct {
-		Outcome     authz.Outcome
-		Reason      string
-		Level       string
-		Fields      map[string]authz.Access
-		Obligations []map[string]any
-		Error       any
-	}
-}
-
-func (a *reply) decision() (authz.Decision, error) {
-	d := authz.Decision{Outcome: a.Context.Outcome, Reason: a.Context.Reason, Level: a.Context.Level, Fields: a.Context.Fields, Obligations: a.Context.Obligations}
-	if a.Context.Error != nil || d.Allowed() != a.Decision {
-		return d, fmt.Errorf("an answer that does not agree with itself: %+v", a)
-	}
-	return d, nil
-}
-
 // single asks by the endpoint for one question.
 func (r *running) single(ctx context.Context, portal string, q authz.Query) (authz.Decision, error) {
-	status, body, err := r.post(ctx, "/portals/"+portal+"/access/v1/evaluation", evaluation(q))
+	status, body, err := r.post(ctx, "/portals/"+portal+"/access/v1/evaluation", authzen.EvaluationOf(&q))
 	if err != nil || status != http.StatusOK {
 		return authz.Decision{}, fmt.Errorf("status %d: %s (%w)", status, body, err)
 	}
-	var a reply
+	var a authzen.Answer
 	if err := json.Unmarshal(body, &a); err != nil {
 		return authz.Decision{}, err
 	}
-	return a.decision()
+	return a.Read()
 }
 
 // batch asks many questions at once, with reasons.
@@ -187,18 +151,18 @@ func (r *running) batch(t *testing.T, portal string, qs []authz.Query) []authz.D
 	t.Helper()
 	items := make([]any, len(qs))
 	for i, q := range qs {
-		items[i] = evaluation(q)
+		items[i] = authzen.EvaluationOf(&q)
 	}
 	status, body, err := r.post(t.Context(), "/portals/"+portal+"/access/v1/evaluations",
 		map[string]any{"evaluations": items, "options": map[string]any{"reasons": true}})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status, "%s", body)
-	var answers struct{ Evaluations []reply }
+	var answers struct{ Evaluations []authzen.Answer }
 	require.NoError(t, json.Unmarshal(body, &answers))
 	require.Len(t, answers.Evaluations, len(qs))
 	out := make([]authz.Decision, len(qs))
 	for i := range out {
-		out[i], err = answers.Evaluations[i].decision()
+		out[i], err = answers.Evaluations[i].Read()
 		require.NoError(t, err)
 	}
 	return out
@@ -378,7 +342,7 @@ func TestAnEmptyStoreIsNotReady(t *testing.T) {
 	status, _ := r.get(t, "/livez")
 	require.Equal(t, http.StatusOK, status)
 	require.Never(t, func() bool { status, _ := r.get(t, "/readyz"); return status != http.StatusServiceUnavailable }, 300*time.Millisecond, 50*time.Millisecond)
-	status, body, err := r.post(t.Context(), "/access/v1/evaluation", evaluation(authz.Query{
+	status, body, err := r.post(t.Context(), "/access/v1/evaluation", authzen.EvaluationOf(&authz.Query{
 		Subject: authz.Entity{Type: "user", ID: "u"}, Action: authz.Action{Name: "view"}, Resource: authz.Entity{Type: "screen", ID: "s"},
 	}))
 	require.NoError(t, err)
@@ -395,7 +359,7 @@ func TestDrain(t *testing.T) {
 	conn, err := net.Dial("tcp", r.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
-	body, err := json.Marshal(evaluation(authz.Query{
+	body, err := json.Marshal(authzen.EvaluationOf(&authz.Query{
 		Subject: authz.Entity{Type: "user", ID: "ray.newman"}, Action: authz.Action{Name: "view"}, Resource: authz.Entity{Type: "screen", ID: "SP408030"},
 	}))
 	require.NoError(t, err)

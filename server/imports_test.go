@@ -62,6 +62,7 @@ var arrows = map[string][]string{
 	"fixtures":          {},
 	"server/authz":      {},
 	"server/config":     {},
+	"server/authzen":    {"server/authz"},
 	"server/ferret":     {"server/authz"},
 	"server/mongodb":    {"server/authz"},
 	"server/httpapi":    {"server/authz"},
@@ -76,7 +77,7 @@ var arrows = map[string][]string{
 		"fixtures", "policies", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
 		"server/live", "server/mongodb", "server/pdp", "server/policy",
 	},
-	"cmd/portcullis": {"server", "server/authz", "server/config", "server/fixture", "server/httpapi"},
+	"cmd/portcullis": {"server", "server/authz", "server/authzen", "server/config", "server/fixture", "server/httpapi"},
 }
 
 // topLevel is what the repository's root holds besides names that begin with a

@@ -15,6 +15,7 @@ import (
 
 	"github.com/portcullis-authz/portcullis/server"
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/authzen"
 )
 
 type decideCmd struct {
@@ -49,7 +50,7 @@ func (c *decideCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if err := a.show(s, c.Format); err != nil || cause != nil {
+	if err := show(&a, s, c.Format); err != nil || cause != nil {
 		return errors.Join(err, cause)
 	}
 	if c.ExitCode && !a.Decision {
@@ -58,7 +59,7 @@ func (c *decideCmd) Run(ctx context.Context, s *streams) error {
 	return nil
 }
 
-func (c *decideCmd) ask(ctx context.Context, s *streams, q authz.Query) (a answer, cause, err error) {
+func (c *decideCmd) ask(ctx context.Context, s *streams, q authz.Query) (a authzen.Answer, cause, err error) {
 	if c.Fixture != "" || c.Demo {
 		return c.offline(ctx, q)
 	}
@@ -102,7 +103,7 @@ func object(flag, text string) (map[string]any, error) {
 
 // offline decides in this process, on a fixture. cause is why the service itself
 // refused.
-func (c *decideCmd) offline(ctx context.Context, q authz.Query) (a answer, cause, err error) {
+func (c *decideCmd) offline(ctx context.Context, q authz.Query) (a authzen.Answer, cause, err error) {
 	now, err := c.moment()
 	if err != nil {
 		return a, nil, err
@@ -123,7 +124,7 @@ func (c *decideCmd) offline(ctx context.Context, q authz.Query) (a answer, cause
 		return a, nil, err
 	}
 	d, err := server.One(ctx, decider, c.Portal, q)
-	return answerOf(&d), d.Err, err
+	return authzen.AnswerOf(&d), d.Err, err
 }
 
 func (c *decideCmd) moment() (time.Time, error) {
@@ -165,7 +166,7 @@ func (c *decideCmd) portal(worlds []authz.World) (string, error) {
 }
 
 // online asks a server.
-func (c *decideCmd) online(ctx context.Context, s *streams, q authz.Query) (a answer, err error) {
+func (c *decideCmd) online(ctx context.Context, s *streams, q authz.Query) (a authzen.Answer, err error) {
 	address, err := c.address(s)
 	if err != nil {
 		return a, err
@@ -174,12 +175,7 @@ func (c *decideCmd) online(ctx context.Context, s *streams, q authz.Query) (a an
 	if c.Portal != "" {
 		path = "/portals/" + url.PathEscape(c.Portal) + path
 	}
-	body, err := json.Marshal(map[string]any{
-		"subject":  map[string]any{"type": q.Subject.Type, "id": q.Subject.ID},
-		"action":   map[string]any{"name": q.Action.Name},
-		"resource": map[string]any{"type": q.Resource.Type, "id": q.Resource.ID, "properties": orEmpty(q.Resource.Properties)},
-		"context":  orEmpty(q.Context),
-	})
+	body, err := json.Marshal(authzen.EvaluationOf(&q))
 	if err != nil {
 		return a, err
 	}
@@ -193,37 +189,7 @@ func (c *decideCmd) online(ctx context.Context, s *streams, q authz.Query) (a an
 	return a, nil
 }
 
-func orEmpty(m map[string]any) map[string]any {
-	if m == nil {
-		return map[string]any{}
-	}
-	return m
-}
-
-// answer is an AuthZEN answer with our context.
-type answer struct {
-	Decision bool          `json:"decision"`
-	Context  answerContext `json:"context"`
-}
-
-type answerContext struct {
-	Outcome     authz.Outcome           `json:"outcome"`
-	Reason      string                  `json:"reason"`
-	Level       string                  `json:"level,omitempty"`
-	Fields      map[string]authz.Access `json:"fields,omitempty"`
-	Obligations []map[string]any        `json:"obligations,omitempty"`
-	Revision    int64                   `json:"revision"`
-	Policy      string                  `json:"policy"`
-}
-
-func answerOf(d *authz.Decision) answer {
-	return answer{Decision: d.Allowed(), Context: answerContext{
-		Outcome: d.Outcome, Reason: d.Reason, Level: d.Level, Fields: d.Fields, Obligations: d.Obligations,
-		Revision: d.Revision, Policy: d.Policy,
-	}}
-}
-
-func (a *answer) show(s *streams, format string) error {
+func show(a *authzen.Answer, s *streams, format string) error {
 	var b bytes.Buffer
 	if format == "json" {
 		enc := json.NewEncoder(&b)

@@ -3,7 +3,6 @@ package main_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/portcullis-authz/portcullis/server"
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/authzen"
 	"github.com/portcullis-authz/portcullis/server/fixture"
 	"github.com/portcullis-authz/portcullis/server/policytest"
 )
@@ -48,42 +48,6 @@ func loadSuite(t *testing.T) *policytest.Suite {
 	s, err := policytest.Parse("decisions.yaml", data)
 	require.NoError(t, err)
 	return s
-}
-
-// evaluation is a question as AuthZEN writes it.
-func evaluation(q *authz.Query) map[string]any {
-	entity := func(e authz.Entity) map[string]any {
-		m := map[string]any{"type": e.Type, "id": e.ID}
-		if e.Properties != nil {
-			m["properties"] = e.Properties
-		}
-		return m
-	}
-	m := map[string]any{"subject": entity(q.Subject), "action": map[string]any{"name": q.Action.Name}, "resource": entity(q.Resource)}
-	if q.Context != nil {
-		m["context"] = q.Context
-	}
-	return m
-}
-
-// reply is an AuthZEN answer with our context.
-type reply struct {
-	Decision bool
-	Context  struct {
-		Outcome     authz.Outcome
-		Reason      string
-		Level       string
-		Fields      map[string]authz.Access
-		Obligations []map[string]any
-	}
-}
-
-func (a *reply) decide() (authz.Decision, error) {
-	d := authz.Decision{Outcome: a.Context.Outcome, Reason: a.Context.Reason, Level: a.Context.Level, Fields: a.Context.Fields, Obligations: a.Context.Obligations}
-	if d.Allowed() != a.Decision {
-		return d, fmt.Errorf("the decision does not agree with its outcome: %+v", a)
-	}
-	return d, nil
 }
 
 // said is what every surface must say alike.
@@ -122,7 +86,7 @@ func TestSurfaces(t *testing.T) {
 			c := cases[i]
 			engine, err := server.One(t.Context(), offline, portal, c.Query)
 			require.NoError(t, err)
-			got, err := a.decide()
+			got, err := a.Read()
 			require.NoError(t, c.Check(t.Context(), func(context.Context, string, authz.Query) (authz.Decision, error) { return got, err }))
 			require.Equal(t, said(t, &engine), said(t, &got), c)
 		}
@@ -156,15 +120,15 @@ func serving(t *testing.T, args ...string) *serverProcess {
 
 // askAll asks in one batch, with reasons. A portal that is not published yet is
 // waited for: the server is ready with the first.
-func (s *serverProcess) askAll(t *testing.T, portal string, cases []*policytest.Case) []reply {
+func (s *serverProcess) askAll(t *testing.T, portal string, cases []*policytest.Case) []authzen.Answer {
 	t.Helper()
 	var items []any
 	for _, c := range cases {
-		items = append(items, evaluation(&c.Query))
+		items = append(items, authzen.EvaluationOf(&c.Query))
 	}
 	body, err := json.Marshal(map[string]any{"evaluations": items, "options": map[string]any{"reasons": true}})
 	require.NoError(t, err)
-	var answers struct{ Evaluations []reply }
+	var answers struct{ Evaluations []authzen.Answer }
 	require.NoError(t, s.eventually(func() bool {
 		resp, err := http.Post(s.base+"/portals/"+portal+"/access/v1/evaluations", "application/json", strings.NewReader(string(body)))
 		require.NoError(t, err)
@@ -208,9 +172,9 @@ func TestDecideAnswersAlike(t *testing.T) {
 		p, err := startProcess(".", os.Environ(), args...)
 		require.NoError(t, err)
 		require.Zero(t, p.wait(), "%v\n%s", args, p.log)
-		var a reply
+		var a authzen.Answer
 		require.NoError(t, json.Unmarshal([]byte(p.out.String()), &a))
-		require.NoError(t, c.Check(t.Context(), func(context.Context, string, authz.Query) (authz.Decision, error) { return a.decide() }))
+		require.NoError(t, c.Check(t.Context(), func(context.Context, string, authz.Query) (authz.Decision, error) { return a.Read() }))
 	}
 	require.GreaterOrEqual(t, asked, 10)
 }
