@@ -59,39 +59,50 @@ else := document if {
 	document := error_display
 }
 
-else := identity_refusal if not input.user.active
+else := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
+
+else := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == false
 
 else := {"outcome": "deny", "reason": "acting_unsupported"} if input.context.actor
+
+else := {"outcome": "deny", "reason": "feature_off"} if input.screen.features_off[0]
+
+else := {"outcome": "hide", "reason": "not_in_menu", "level": level} if {
+	input.resource.type in {"screen", "workspace"}
+	input.action.name == "list"
+	level >= need
+}
+
+else := management_refusal if {
+	input.resource.type == "user"
+	level >= need
+}
+
+else := record_refusal if {
+	input.resource.type in {
+		"account", "contact", "contract", "document", "case",
+		"case_class", "contact_class", "account_class", "attribute",
+	}
+	level >= need
+}
+
+else := level_refusal if level < need
+
+else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
 
 else := {"outcome": "deny", "reason": "screen_unknown"} if not input.screen.id
 
 else := {"outcome": "deny", "reason": "action_unknown"} if not need
 
-else := {"outcome": "deny", "reason": "feature_off"} if input.screen.features_off[0]
-
-else := revoked if level == 0
-
-else := {"outcome": "deny", "reason": "level_too_low", "level": level} if level < need
-
-else := {"outcome": "deny", "reason": "not_granted"} if not level
-
-else := {"outcome": "hide", "reason": "not_in_menu", "level": level} if input.resource.type in {"screen", "workspace"}
-
-else := management_refusal if input.resource.type == "user"
-
-else := record_refusal
+else := {"outcome": "deny", "reason": "not_granted"}
 
 # METADATA
-# description: Why nobody, or nobody who may log in, is asking.
-identity_refusal := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
+# description: |
+#   Why the level there is not enough. What is closed is not shown either, unless
+#   it was in no menu to begin with.
+level_refusal := {"outcome": "deny", "reason": "level_too_low", "level": level} if level > 0
 
-else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
-
-else := {"outcome": "deny", "reason": "user_inactive"}
-
-# METADATA
-# description: What is closed is not shown, unless it was in no menu to begin with.
-revoked := {"outcome": "hide", "reason": "revoked", "level": 0} if {
+else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
 	input.resource.type in {"workspace", "screen", "container", "element"}
 	not input.screen.flags.unlisted
 }
