@@ -341,7 +341,13 @@ func TestAnEmptyStoreIsNotReady(t *testing.T) {
 	r := start(t, nil, nil)
 	status, _ := r.get(t, "/livez")
 	require.Equal(t, http.StatusOK, status)
-	require.Never(t, func() bool { status, _ := r.get(t, "/readyz"); return status != http.StatusServiceUnavailable }, 300*time.Millisecond, 50*time.Millisecond)
+	for range 6 {
+		status, _ := r.get(t, "/readyz")
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		time.Sleep(50 * time.Millisecond)
+	}
+	_, detail := r.get(t, "/readyz")
+	require.Contains(t, detail, "run portcullis import", "it says what is missing")
 	status, body, err := r.post(t.Context(), "/access/v1/evaluation", authzen.EvaluationOf(&authz.Query{
 		Subject: authz.Entity{Type: "user", ID: "u"}, Action: authz.Action{Name: "view"}, Resource: authz.Entity{Type: "screen", ID: "s"},
 	}))
