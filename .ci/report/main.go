@@ -19,10 +19,7 @@ const module = "github.com/portcullis-authz/portcullis/"
 
 // maySkip names the tests that may be skipped, as "package test", and why. A test
 // that is not here always runs in CI.
-var maySkip = map[string]string{
-	"server/mongodb TestServerHoldsOthersToTheSchema/embedded": "the embedded database has no validators",
-	"server/httpapi TestAllocations":                           "the race detector allocates, and drops what is pooled",
-}
+var maySkip = map[string]string{}
 
 // event is one line of go test -json.
 type event struct {

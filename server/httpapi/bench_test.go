@@ -83,14 +83,3 @@ func BenchmarkEvaluation(b *testing.B) {
 		})
 	}
 }
-
-// TestAllocations holds an evaluation to the allocations that it is meant to
-// need. The bound leaves room for what pools lose to the collector.
-func TestAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates, and drops what is pooled")
-	}
-	x := newExchanger(t, "/access/v1/evaluation", realistic)
-	x.exchange(t)
-	require.LessOrEqual(t, testing.AllocsPerRun(500, func() { x.exchange(t) }), 60.0)
-}
