@@ -17,13 +17,20 @@
 package lib.groups
 
 # METADATA
-# description: True when the groups of the record asked about, and of its account, let the user see it.
-open if {
-	not input.record.properties.restriction_groups
-	not input.account.attributes.restriction_groups
+# description: |
+#   True when a group of the record asked about, or of its account, keeps it from
+#   the user.
+closed if {
+	input.record.properties.restriction_groups
+	not lets_in
 }
 
-open if {
+closed if {
+	input.account.attributes.restriction_groups
+	not lets_in
+}
+
+lets_in if {
 	every ids in grouped {
 		is_array(ids)
 		every type in {"A", "B", "A Inverse", "B Inverse"} {

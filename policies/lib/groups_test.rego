@@ -48,9 +48,9 @@ test_types[type] if {
 	}
 }
 
-is_open(question) if groups.open with input as question with data.portal.sharing as sharing
+is_open(question) := false if groups.closed with input as question with data.portal.sharing as sharing
 
-else := false
+else := true
 
 cases := {
 	"every type must let in": {"question": about(["A 1", "B 1"], [], ["A 1"]), "want": false},
@@ -91,5 +91,5 @@ test_open[name] if {
 
 # A portal that defines no groups restricts nobody.
 test_no_sharing if {
-	groups.open with input as about(["A 1"], ["B 1"], []) with data.portal as {}
+	not groups.closed with input as about(["A 1"], ["B 1"], []) with data.portal as {}
 }

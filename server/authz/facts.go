@@ -89,15 +89,17 @@ type Target struct {
 
 // Memo keeps one derived form of an immutable value, so that the policy engine
 // converts it once and not at every decision. The zero value is empty.
-type Memo struct{ v atomic.Pointer[any] }
+type Memo struct{ kept atomic.Pointer[memo] }
 
-// Recall returns what is kept, or keeps and returns what derive gives. Two first
-// readers may both derive; both forms are equal.
-func (m *Memo) Recall(derive func() any) any {
-	if p := m.v.Load(); p != nil {
-		return *p
+type memo struct{ by, form any }
+
+// Recall returns the form kept for by, a comparable value, or keeps and returns
+// what derive gives. Two first readers may both derive; both forms are equal.
+func (m *Memo) Recall(by any, derive func() any) any {
+	if k := m.kept.Load(); k != nil && k.by == by {
+		return k.form
 	}
-	v := derive()
-	m.v.Store(&v)
-	return v
+	form := derive()
+	m.kept.Store(&memo{by, form})
+	return form
 }

@@ -167,7 +167,15 @@ func TestConnectionsAreBounded(t *testing.T) {
 	require.Contains(t, msg, "too many connections")
 
 	require.NoError(t, first.Close())
-	require.Eventually(t, func() bool { return get(t, base+"/livez").status == 200 }, 2*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		req, err := http.NewRequest(http.MethodGet, base+"/livez", nil)
+		require.NoError(t, err)
+		resp, err := client().Do(req)
+		if err != nil {
+			return false // refused before the request was sent: the close was not seen yet
+		}
+		return resp.Body.Close() == nil && resp.StatusCode == 200
+	}, 10*time.Second, 10*time.Millisecond)
 }
 
 // short is a listener of a process that is out of file descriptors for a while.

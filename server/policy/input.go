@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"maps"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -12,23 +15,38 @@ import (
 // needs says which members of input the policy may look at. Those that it cannot
 // reach are not made: it could not tell the difference.
 type needs struct {
-	portal, now, actor, screen, rights, record, account, target bool
+	portal, now, rights bool
 
 	subject, resource, action claimNeeds
+
+	user, actor, screen, record, account, target *shape
 }
 
 // claimNeeds are the members of a claim that the policy may look at.
 type claimNeeds struct{ any, id, properties bool }
 
+// shape makes one stored thing as the policy may see it. A nil shape is of a thing
+// that the policy cannot reach.
+type shape struct {
+	of    string
+	reads reads
+}
+
 func (r reads) needs() needs {
 	claim := func(member string) claimNeeds {
 		return claimNeeds{any: r.any(member), id: r.any(member + ".id"), properties: r.any(member + ".properties")}
 	}
+	stored := func(member string) *shape {
+		if !r.any(member) {
+			return nil
+		}
+		return &shape{member, r}
+	}
 	return needs{
-		portal: r.any("portal"), now: r.any("context.now"), actor: r.any("actor"),
-		screen: r.any("screen"), rights: r.any("rights"), record: r.any("record"),
-		account: r.any("account"), target: r.any("target"),
+		portal: r.any("portal"), now: r.any("context.now"), rights: r.any("rights"),
 		subject: claim("subject"), resource: claim("resource"), action: claim("action"),
+		user: stored("user"), actor: stored("actor"), screen: stored("screen"),
+		record: stored("record"), account: stored("account"), target: stored("target"),
 	}
 }
 
@@ -37,28 +55,28 @@ func (r reads) needs() needs {
 func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
 	var room [12][2]*ast.Term
 	members := room[:0]
-	add := func(needed bool, key *ast.Term, value func() *ast.Term) {
-		if needed {
-			if v := value(); v != nil {
-				members = append(members, [2]*ast.Term{key, v})
-			}
+	add := func(key, value *ast.Term) {
+		if value != nil {
+			members = append(members, [2]*ast.Term{key, value})
 		}
 	}
 	n := &p.needs
-	add(n.portal, keys.portal, func() *ast.Term { return p.portal })
-	add(n.subject.any, keys.subject, func() *ast.Term { return p.claim(n.subject, keys.typ, q.Subject) })
-	add(n.action.any, keys.action, func() *ast.Term {
-		return p.claim(n.action, keys.name, authz.Entity{Type: q.Action.Name, Properties: q.Action.Properties})
-	})
-	add(n.resource.any, keys.resource, func() *ast.Term { return p.claim(n.resource, keys.typ, q.Resource) })
-	add(true, keys.context, func() *ast.Term { return circumstances(q, n.now) })
-	add(true, keys.user, func() *ast.Term { return user(f.User) })
-	add(n.actor, keys.actor, func() *ast.Term { return user(f.Actor) })
-	add(n.screen, keys.screen, func() *ast.Term { return screen(f.Screen) })
-	add(n.rights, keys.rights, func() *ast.Term { return rights(f.Rights) })
-	add(n.record, keys.record, func() *ast.Term { return record(f.Record) })
-	add(n.account, keys.account, func() *ast.Term { return account(f.Account) })
-	add(n.target, keys.target, func() *ast.Term { return target(f.Target) })
+	if n.portal {
+		add(keys.portal, p.portal)
+	}
+	add(keys.subject, p.claim(n.subject, keys.typ, q.Subject.Type, q.Subject.ID, q.Subject.Properties))
+	add(keys.action, p.claim(n.action, keys.name, q.Action.Name, "", q.Action.Properties))
+	add(keys.resource, p.claim(n.resource, keys.typ, q.Resource.Type, q.Resource.ID, q.Resource.Properties))
+	add(keys.context, circumstances(q, n.now))
+	add(keys.user, n.user.principal(f.User))
+	add(keys.actor, n.actor.principal(f.Actor))
+	add(keys.screen, n.screen.screen(f.Screen))
+	if n.rights {
+		add(keys.rights, rights(f.Rights))
+	}
+	add(keys.record, n.record.record(f.Record))
+	add(keys.account, n.account.account(f.Account))
+	add(keys.target, n.target.target(f.Target))
 	return ast.ObjectTerm(members...)
 }
 
@@ -78,21 +96,24 @@ func key(name string) *ast.Term { return ast.InternedTerm(name) }
 
 // claim returns a subject, a resource or, with name in place of type and no id,
 // an action. One that shows the policy no more than its type is made once.
-func (p *Policy) claim(n claimNeeds, typ *ast.Term, e authz.Entity) *ast.Term {
-	plainly := !(n.id && e.ID != "") && !(n.properties && len(e.Properties) > 0)
+func (p *Policy) claim(n claimNeeds, member *ast.Term, typ, id string, props map[string]any) *ast.Term {
+	if !n.any {
+		return nil
+	}
+	plainly := !(n.id && id != "") && !(n.properties && len(props) > 0)
 	if plainly {
-		if t, ok := p.claims.Load(claimKey{typ, e.Type}); ok {
-			return t.(*ast.Term)
+		if t := p.claims.get(claimKey{member, typ}); t != nil {
+			return t
 		}
 	}
 	var room [3][2]*ast.Term
-	members := append(room[:0], [2]*ast.Term{typ, ast.InternedTerm(e.Type)}, [2]*ast.Term{keys.properties, properties(e.Properties)})
-	if n.id && e.ID != "" {
-		members = append(members, [2]*ast.Term{keys.id, ast.StringTerm(e.ID)})
+	members := append(room[:0], [2]*ast.Term{member, ast.InternedTerm(typ)}, [2]*ast.Term{keys.properties, properties(props)})
+	if n.id && id != "" {
+		members = append(members, [2]*ast.Term{keys.id, ast.StringTerm(id)})
 	}
 	t := ast.ObjectTerm(members...)
-	if plainly && p.claimed.Add(1) <= maxClaims {
-		p.claims.Store(claimKey{typ, strings.Clone(e.Type)}, t)
+	if plainly {
+		p.claims.keep(claimKey{member, strings.Clone(typ)}, t)
 	}
 	return t
 }
@@ -103,9 +124,36 @@ type claimKey struct {
 	value  string
 }
 
+// claims are the claims made once. The map is copied to add to it, so that
+// reading takes no lock.
+type claims struct {
+	kept atomic.Pointer[map[claimKey]*ast.Term]
+	mu   sync.Mutex
+}
+
 // maxClaims bounds the claims kept: types and actions are few, but callers choose
 // the words.
-const maxClaims = 1_000
+const maxClaims = 200
+
+func (c *claims) get(key claimKey) *ast.Term {
+	if kept := c.kept.Load(); kept != nil {
+		return (*kept)[key]
+	}
+	return nil
+}
+
+func (c *claims) keep(key claimKey, t *ast.Term) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	more := map[claimKey]*ast.Term{key: t}
+	if kept := c.kept.Load(); kept != nil {
+		if len(*kept) >= maxClaims {
+			return
+		}
+		maps.Copy(more, *kept)
+	}
+	c.kept.Store(&more)
+}
 
 func properties(m map[string]any) *ast.Term {
 	if len(m) == 0 {
@@ -136,12 +184,12 @@ func circumstances(q *authz.Query, now bool) *ast.Term {
 	return ast.ObjectTerm(members...)
 }
 
-func user(p *authz.Principal) *ast.Term {
-	if p == nil {
+func (s *shape) principal(p *authz.Principal) *ast.Term {
+	if s == nil || p == nil {
 		return nil
 	}
-	return p.Recall(func() any {
-		m := members{}
+	return p.Recall(s, func() any {
+		m := members{shape: s}
 		m.text("id", p.ID)
 		m.add("login", p.Login)
 		m.add("active", p.Active)
@@ -159,26 +207,26 @@ func user(p *authz.Principal) *ast.Term {
 	}).(*ast.Term)
 }
 
-func screen(s *authz.ScreenFacts) *ast.Term {
-	if s == nil {
+func (s *shape) screen(f *authz.ScreenFacts) *ast.Term {
+	if s == nil || f == nil {
 		return nil
 	}
-	return s.Recall(func() any {
-		m := members{}
-		m.text("id", s.ID)
-		m.add("kind", string(s.Kind))
-		m.text("title", s.Title)
-		path := make([]any, len(s.Path))
-		for i, step := range s.Path {
+	return f.Recall(s, func() any {
+		m := members{shape: s}
+		m.text("id", f.ID)
+		m.add("kind", string(f.Kind))
+		m.text("title", f.Title)
+		path := make([]any, len(f.Path))
+		for i, step := range f.Path {
 			path[i] = map[string]any{"id": step.ID, "kind": string(step.Kind), "configured": step.Configured}
 			if step.Kind == authz.Screen {
 				m.text("screen_id", step.ID)
 			}
 		}
 		m.add("path", path)
-		m.add("features", append([]string{}, s.Features...))
-		m.add("features_off", append([]string{}, s.FeaturesOff...))
-		m.flags(s.Flags)
+		m.add("features", append([]string{}, f.Features...))
+		m.add("features_off", append([]string{}, f.FeaturesOff...))
+		m.flags(f.Flags)
 		return m.term()
 	}).(*ast.Term)
 }
@@ -199,12 +247,12 @@ func rights(nodes []authz.NodeRights) *ast.Term {
 	return ast.ObjectTerm(byNode...)
 }
 
-func record(r *authz.RecordFacts) *ast.Term {
-	if r == nil {
+func (s *shape) record(r *authz.RecordFacts) *ast.Term {
+	if s == nil || r == nil {
 		return nil
 	}
-	return r.Recall(func() any {
-		m := members{}
+	return r.Recall(s, func() any {
+		m := members{shape: s}
 		m.text("type", r.Type)
 		m.text("id", r.ID)
 		m.text("account", r.Account)
@@ -216,12 +264,12 @@ func record(r *authz.RecordFacts) *ast.Term {
 	}).(*ast.Term)
 }
 
-func account(a *authz.AccountFacts) *ast.Term {
-	if a == nil {
+func (s *shape) account(a *authz.AccountFacts) *ast.Term {
+	if s == nil || a == nil {
 		return nil
 	}
-	return a.Recall(func() any {
-		m := members{}
+	return a.Recall(s, func() any {
+		m := members{shape: s}
 		m.text("id", a.ID)
 		m.text("name", a.Name)
 		m.text("parent", a.Parent)
@@ -232,10 +280,10 @@ func account(a *authz.AccountFacts) *ast.Term {
 	}).(*ast.Term)
 }
 
-func target(t *authz.Target) *ast.Term {
-	m := members{}
+func (s *shape) target(t *authz.Target) *ast.Term {
+	m := members{shape: s}
 	switch {
-	case t == nil:
+	case s == nil || t == nil:
 		return nil
 	case t.User != nil:
 		u := t.User
@@ -265,11 +313,16 @@ func target(t *authz.Target) *ast.Term {
 	return m.term()
 }
 
-// members collects an object.
-type members [][2]*ast.Term
+// members collects the members of a shape, less those that the policy cannot reach.
+type members struct {
+	shape *shape
+	list  [][2]*ast.Term
+}
 
 func (m *members) add(name string, v any) {
-	*m = append(*m, [2]*ast.Term{key(name), plain(v)})
+	if m.shape.reads.any(m.shape.of + "." + name) {
+		m.list = append(m.list, [2]*ast.Term{key(name), plain(v)})
+	}
 }
 
 // text leaves out what is empty: a fact that does not exist is absent.
@@ -287,4 +340,4 @@ func (m *members) flags(flags map[string]bool) {
 	m.add("flags", object)
 }
 
-func (m members) term() *ast.Term { return ast.ObjectTerm(m...) }
+func (m *members) term() *ast.Term { return ast.ObjectTerm(m.list...) }

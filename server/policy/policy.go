@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
-	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
@@ -28,8 +26,7 @@ type Policy struct {
 	data     *settings
 
 	scratch scratchPool
-	claims  sync.Map // claimKey -> *ast.Term
-	claimed atomic.Int64
+	claims  claims
 }
 
 // Bind returns the policy that b's portal names, with the portal's settings as

@@ -15,10 +15,10 @@ import data.lib.levels
 # METADATA
 # title: The decision
 # description: |
-#   Only `granted`, `administrator` and `error_display` let anyone do anything,
-#   and each states in full what it takes; `== true` lets the evaluator pass over
-#   a rule without trying it. What follows them only says why not: the first that
-#   holds.
+#   The first that holds. Nobody gets past the refusals before `granted`; only
+#   `granted`, `administrator` and `error_display` let anyone do anything; and
+#   what follows them only says why not. `== true` lets the evaluator pass over a
+#   rule without trying it.
 # entrypoint: true
 # custom:
 #   reasons:
@@ -47,25 +47,30 @@ import data.lib.levels
 #     user_exists: A user with this id exists already.
 #     type_not_managed: The user's type does not manage users of that type.
 #     not_granted: No role of the user has a level there.
-decision := document if document := granted
-
-else := document if {
-	"Administrator" in input.user.effective_roles
-	document := administrator
-}
-
-else := document if {
-	input.context.validation_error == true
-	document := error_display
-}
-
-else := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
+decision := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
 
 else := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == false
 
 else := {"outcome": "deny", "reason": "acting_unsupported"} if input.context.actor
 
 else := {"outcome": "deny", "reason": "feature_off"} if input.screen.features_off[0]
+
+else := document if {
+	input.user.active == true
+	document := granted
+}
+
+else := document if {
+	input.user.active == true
+	"Administrator" in input.user.effective_roles
+	document := administrator
+}
+
+else := document if {
+	input.user.active == true
+	input.context.validation_error == true
+	document := error_display
+}
 
 else := {"outcome": "hide", "reason": "not_in_menu", "level": level} if {
 	input.resource.type in {"screen", "workspace"}
@@ -83,10 +88,21 @@ else := record_refusal if {
 		"account", "contact", "contract", "document", "case",
 		"case_class", "contact_class", "account_class", "attribute",
 	}
-	level >= need
+	levels.screen >= need
 }
 
-else := level_refusal if level < need
+else := {"outcome": "deny", "reason": "level_too_low", "level": level} if {
+	level > 0
+	level < need
+}
+
+else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
+	input.resource.type in {"workspace", "screen", "container", "element"}
+	level == 0
+	not input.screen.flags.unlisted
+}
+
+else := {"outcome": "deny", "reason": "revoked", "level": 0} if level == 0
 
 else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
 
@@ -95,19 +111,6 @@ else := {"outcome": "deny", "reason": "screen_unknown"} if not input.screen.id
 else := {"outcome": "deny", "reason": "action_unknown"} if not need
 
 else := {"outcome": "deny", "reason": "not_granted"}
-
-# METADATA
-# description: |
-#   Why the level there is not enough. What is closed is not shown either, unless
-#   it was in no menu to begin with.
-level_refusal := {"outcome": "deny", "reason": "level_too_low", "level": level} if level > 0
-
-else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
-	input.resource.type in {"workspace", "screen", "container", "element"}
-	not input.screen.flags.unlisted
-}
-
-else := {"outcome": "deny", "reason": "revoked", "level": 0}
 
 # METADATA
 # description: Why a user may not be managed although the screen of contacts is open enough.
@@ -142,7 +145,7 @@ else := {"outcome": "hide", "reason": "class_internal"} if input.record.flags.in
 
 else := {"outcome": "deny", "reason": "other_account"} if not input.record.account == input.user.account
 
-else := {"outcome": "deny", "reason": "restriction_group"} if not groups.open
+else := {"outcome": "deny", "reason": "restriction_group"} if groups.closed
 
 else := {"outcome": "deny", "reason": "case_submitted"} if input.action.name == "edit"
 
@@ -211,9 +214,6 @@ need := 5 if {
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type in {"workspace", "screen", "container", "element"}
 	input.action.name != "list"
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
 	level >= need
 }
 
@@ -224,9 +224,6 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type in {"workspace", "screen"}
 	input.action.name == "list"
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
 	level >= need
 	not input.screen.flags.unlisted
 	not levels.workspace == 0
@@ -236,44 +233,35 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 # title: Records of the own business account
 # description: Everyone at the account sees what anyone there reported or holds.
 # custom: {id: account_record, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
 	input.resource.type in {"account", "contact", "contract", "document"}
 	input.action.name != "create"
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
-	level >= need
+	levels.screen >= need
 	input.record.account == input.user.account
-	groups.open
+	not groups.closed
 }
 
 # METADATA
 # title: Cases of the own business account
 # custom: {id: account_case, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
 	input.resource.type == "case"
 	input.action.name in {"view", "list"}
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
-	level >= need
+	levels.screen >= need
 	input.record.account == input.user.account
-	groups.open
+	not groups.closed
 }
 
 # METADATA
 # title: Work on an open case
 # description: Anyone at the account comments on an open case and attaches files to it.
 # custom: {id: open_case, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
 	input.resource.type == "case"
 	input.action.name in {"comment", "attach"}
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
-	level >= need
+	levels.screen >= need
 	input.record.account == input.user.account
-	groups.open
+	not groups.closed
 	not input.record.flags.closed
 }
 
@@ -284,18 +272,15 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 granted := {
 	"outcome": "allow",
 	"reason": "granted",
-	"level": level,
+	"level": levels.screen,
 	"obligations": [{"id": "set_case_reason", "value": "Closed on Portal"}],
 } if {
 	input.resource.type == "case"
 	input.action.name == "close"
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
-	level >= need
+	levels.screen >= need
 	input.record.account == input.user.account
 	input.record.contact == input.user.contact
-	groups.open
+	not groups.closed
 	not input.record.flags.closed
 }
 
@@ -303,13 +288,10 @@ granted := {
 # title: New records
 # description: A new case or contact belongs to the user's own account, whatever the caller says.
 # custom: {id: new_record, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
 	input.resource.type in {"case", "contact"}
 	input.action.name == "create"
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
-	level >= need
+	levels.screen >= need
 	not input.record.id
 	object.get(input.resource.properties, "account", input.user.account) == input.user.account
 }
@@ -317,12 +299,9 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 # METADATA
 # title: Classes offered in the portal
 # custom: {id: public_class, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
 	input.resource.type in {"case_class", "contact_class", "account_class", "attribute"}
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
-	level >= need
+	levels.screen >= need
 	input.record.id
 	not input.record.flags.internal
 }
@@ -335,9 +314,6 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 # custom: {id: managed_user, reason: granted}
 granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 	input.resource.type == "user"
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
 	level >= need
 	target_type in input.user.manages
 	input.target.account == input.user.account
@@ -349,9 +325,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 # custom: {id: administrator, reason: administrator}
 administrator := {"outcome": "allow", "reason": "administrator", "level": 5} if {
 	"Administrator" in input.user.effective_roles
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
+	input.screen.id
 	need
 	known
 }
@@ -369,9 +343,6 @@ error_display := {
 	input.context.validation_error == true
 	input.resource.type == "element"
 	input.action.name == "view"
-	input.user.active == true
-	not input.context.actor
-	input.screen.features_off == []
 	level == 0
 	levels.screen > 0
 }
