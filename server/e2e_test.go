@@ -30,8 +30,8 @@ import (
 	"github.com/portcullis-authz/portcullis/server/policytest"
 )
 
-// soon is how long a change may take to count.
-const soon = 2 * time.Second
+// soon is how long a test waits for a change to count before it gives up.
+const soon = 20 * time.Second
 
 // running is a server at work.
 type running struct {
@@ -360,7 +360,7 @@ func TestAnEmptyStoreIsNotReady(t *testing.T) {
 // is not ready while it still decides, takes no new connection afterwards, and
 // answers what it began.
 func TestDrain(t *testing.T) {
-	const delay = 400 * time.Millisecond
+	const delay = 1500 * time.Millisecond
 	r := start(t, demo(t), func(o *server.Options) { o.DrainDelay = delay })
 	conn, err := net.Dial("tcp", r.Addr().String())
 	require.NoError(t, err)

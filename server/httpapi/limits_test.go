@@ -125,7 +125,7 @@ func TestSlowRequestIsEnded(t *testing.T) {
 			require.NoError(t, err)
 			began := time.Now()
 			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-			require.Less(t, time.Since(began), 4*time.Second)
+			require.Less(t, time.Since(began), 30*time.Second)
 			if err == nil {
 				require.Equal(t, http.StatusRequestTimeout, resp.StatusCode)
 				var msg string
@@ -147,7 +147,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 	began := time.Now()
 	_, err = r.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
-	require.Less(t, time.Since(began), 4*time.Second)
+	require.Less(t, time.Since(began), 30*time.Second)
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
@@ -205,7 +205,7 @@ func TestShortageOfDescriptorsIsSurvived(t *testing.T) {
 			if name == "passes" {
 				require.Equal(t, 200, get(t, "http://"+ln.Addr().String()+"/livez").status)
 			} else {
-				require.Eventually(t, func() bool { return flaky.left.Load() < failures }, 2*time.Second, time.Millisecond)
+				require.Eventually(t, func() bool { return flaky.left.Load() < failures }, 20*time.Second, time.Millisecond)
 			}
 			require.NoError(t, s.Shutdown(context.Background()))
 			require.NoError(t, <-served)

@@ -119,7 +119,7 @@ func TestTimeLimit(t *testing.T) {
 			require.Equal(t, authz.Deny, d.Outcome)
 			require.Equal(t, authz.ReasonPolicyTimeout, d.Reason, "%v", d.Err)
 			require.Error(t, d.Err)
-			require.Less(t, took, 40*limit, "an evaluation stops soon after its limit")
+			require.Less(t, took, 20*time.Second, "an evaluation stops soon after its limit")
 		})
 	}
 }
@@ -130,7 +130,7 @@ func TestTimeLimitOfTheRequest(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	d := p.Decide(ctx, &authz.Query{}, &authz.Facts{})
-	require.Less(t, time.Since(start), 3*time.Second)
+	require.Less(t, time.Since(start), 30*time.Second)
 	require.Equal(t, authz.ReasonPolicyTimeout, d.Reason, "%v", d.Err)
 	require.ErrorIs(t, d.Err, context.DeadlineExceeded)
 }
