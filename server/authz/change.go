@@ -1,6 +1,9 @@
 package authz
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // EntityKind says which of the stored things an entity is.
 type EntityKind string
@@ -33,6 +36,56 @@ func (k Key) String() string {
 		return "right of role " + strconv.Quote(k.Of) + " at screen " + strconv.Quote(k.ID)
 	}
 	return string(k.Kind) + " " + strconv.Quote(k.ID)
+}
+
+// Ref returns the key as policies and suites write it, which [ParseKey] reads:
+// "user/ray", "right/Clerk/home", and "case/CS-1" for a record. The zero Key is "".
+func (k Key) Ref() string {
+	switch {
+	case k == (Key{}):
+		return ""
+	case k.Kind == RightEntity:
+		return string(k.Kind) + "/" + k.Of + "/" + k.ID
+	case k.Kind == RecordEntity && !plainKind(k.Of) && EntityKind(k.Of) != RightEntity && EntityKind(k.Of) != RecordEntity:
+		return k.Of + "/" + k.ID
+	case k.Kind == RecordEntity:
+		return string(k.Kind) + "/" + k.Of + "/" + k.ID
+	}
+	return string(k.Kind) + "/" + k.ID
+}
+
+// plainKind reports whether entities of the kind are named by their id alone.
+func plainKind(s string) bool {
+	switch EntityKind(s) {
+	case PortalEntity, UserTypeEntity, RoleEntity, NodeEntity, UserEntity, AccountEntity, ContactEntity:
+		return true
+	}
+	return false
+}
+
+// ParseKey returns the key that s names: "kind/id", "right/role/node" and
+// "record/type/id", or "type/id" for a record whose type is no kind of entity. A
+// right whose role or node holds a slash cannot be named so, and is an Invalid
+// error, as is everything else.
+func ParseKey(s string) (Key, error) {
+	first, rest, _ := strings.Cut(s, "/")
+	of, id, _ := strings.Cut(rest, "/")
+	k := Key{Kind: RecordEntity, Of: first, ID: rest}
+	switch {
+	case plainKind(first):
+		k = Key{Kind: EntityKind(first), ID: rest}
+	case EntityKind(first) == RightEntity:
+		k = Key{Kind: RightEntity, Of: of, ID: id}
+		if strings.Contains(id, "/") {
+			return Key{}, Errorf(Invalid, "%s may mean several rights: neither role nor node can hold a slash here", quote(s))
+		}
+	case EntityKind(first) == RecordEntity:
+		k = Key{Kind: RecordEntity, Of: of, ID: id}
+	}
+	if k.ID == "" || k.Of == "" && !plainKind(first) {
+		return Key{}, Errorf(Invalid, "%s names no entity: want kind/id, such as user/ray, case/CS-1 or right/Clerk/home", quote(s))
+	}
+	return k, nil
 }
 
 // Stored is an entity that a store keeps by its Key: Portal, UserType, Role,

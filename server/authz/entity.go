@@ -1,6 +1,9 @@
 package authz
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Portal is one customer portal, the tenant of everything else here.
 type Portal struct {
@@ -125,6 +128,10 @@ type User struct {
 	Attributes map[string]any
 }
 
+// FoldLogin returns the login as logins are compared: without space around it and
+// in lower case. Users whose logins are empty then share none.
+func FoldLogin(login string) string { return strings.ToLower(strings.TrimSpace(login)) }
+
 // Account is a customer company.
 type Account struct {
 	ID         string
@@ -154,6 +161,14 @@ type Record struct {
 	Account    string
 	Contact    string
 	Owner      string
+	Parent     string          // "type/id" of the record that this one belongs to: a comment's case
 	Flags      map[string]bool // visible, published, internal, closed ...
 	Properties map[string]any
+}
+
+// ParentKey returns the key of the record that r belongs to, and false when it
+// names none, or nothing that can be a record.
+func (r *Record) ParentKey() (Key, bool) {
+	typ, id, ok := strings.Cut(r.Parent, "/")
+	return Key{Kind: RecordEntity, Of: typ, ID: id}, ok && typ != "" && id != ""
 }

@@ -13,7 +13,15 @@ type Facts struct {
 	Actor  *Principal // the user who acts as the subject, when someone does
 	Screen *ScreenFacts
 	Rights []NodeRights // nodes on the screen's path with an explicit level of an effective role, root first
+	// Fields are the explicit levels of effective roles at the elements below the
+	// screen in question, every element in the order of the tree. Like Parent, Owner
+	// and Contact it is stated only for policies that read it.
+	Fields []FieldRights
 	Record *RecordFacts
+	Parent *RecordFacts // the record that Record belongs to
+	Owner  *Principal   // the user whose id is the record's owner
+	// Contact is the stored contact of the record, or else of the target.
+	Contact *ContactFacts
 	// Account is the stored account that the record, or else the target, belongs to.
 	Account *AccountFacts
 	Target  *Target
@@ -68,6 +76,13 @@ type RoleLevel struct {
 	Level Level
 }
 
+// FieldRights are the explicit levels of the principal's effective roles at one
+// element of a screen. Field is the element's name within the screen.
+type FieldRights struct {
+	Field  string
+	Levels []RoleLevel // sorted by role
+}
+
 // RecordFacts is a stored record. It is immutable and may be shared.
 type RecordFacts struct {
 	*Record
@@ -78,6 +93,22 @@ type RecordFacts struct {
 type AccountFacts struct {
 	*Account
 	Memo
+}
+
+// ContactFacts is a stored contact. It is immutable and may be shared.
+type ContactFacts struct {
+	*Contact
+	Memo
+}
+
+// Reads says which of the facts that cost a lookup a policy reads. The others are
+// neither looked up nor stated.
+type Reads struct {
+	Logins  bool // how many users share a login
+	Parent  bool // the record that the record belongs to
+	Owner   bool // the user who owns the record
+	Contact bool // the contact of the record or the target
+	Fields  bool // the levels at the elements of the screen
 }
 
 // Target is the stored thing that an administration action is about: a user, or

@@ -125,23 +125,69 @@ func endsLater(a, b *Grant) bool {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
+// recordKey names a record within its portal.
+type recordKey struct{ typ, id string }
+
 func (c *checker) records(records []Record) {
-	type key struct{ typ, id string }
-	seen := make(map[key]int, len(records))
+	first := make(map[recordKey]int, len(records)) // complete before a parent is looked up
+	for i := range records {
+		if k := (recordKey{records[i].Type, records[i].ID}); !has(first, k) {
+			first[k] = i
+		}
+	}
 	for i := range records {
 		r, p := &records[i], in("records", i)
 		c.add(p.dot("type"), typeFault(r.Type))
 		c.add(p.dot("id"), idFault(r.ID))
-		if first, ok := seen[key{r.Type, r.ID}]; ok {
-			c.add(p.dot("id"), fmt.Sprintf("record %s of type %s is there twice: records[%d] is the same", quote(r.ID), quote(r.Type), first))
-		} else {
-			seen[key{r.Type, r.ID}] = i
+		if j := first[recordKey{r.Type, r.ID}]; j < i {
+			c.add(p.dot("id"), fmt.Sprintf("record %s of type %s is there twice: records[%d] is the same", quote(r.ID), quote(r.Type), j))
 		}
 		c.optional(p.dot("account"), c.accountIDs, r.Account)
 		c.optional(p.dot("contact"), c.contactIDs, r.Contact)
 		c.add(p.dot("owner"), nameFault(r.Owner))
+		c.parent(p.dot("parent"), r, first)
 		c.flags(p.dot("flags"), r.Flags)
 		c.values(p.dot("properties"), r.Properties)
 	}
 	c.close()
+}
+
+func has(first map[recordKey]int, k recordKey) bool {
+	_, ok := first[k]
+	return ok
+}
+
+// parent checks the record that r belongs to. A policy is shown one step up, so
+// that of all cycles only a record that is its own parent would mislead it.
+func (c *checker) parent(p place, r *Record, first map[recordKey]int) {
+	if r.Parent == "" {
+		return
+	}
+	k, ok := r.ParentKey()
+	switch {
+	case !ok:
+		c.add(p, fmt.Sprintf("%s names no record: want its type and id, such as \"case/CS-1\"", quote(r.Parent)))
+	case EntityKind(k.Of) == ContactEntity || EntityKind(k.Of) == AccountEntity:
+		c.add(p, fmt.Sprintf("%s is no record: name it as the record's %s", quote(r.Parent), k.Of))
+	case k == r.Key():
+		c.add(p, "is the record itself: name the record that it belongs to, or leave parent out")
+	case !has(first, recordKey{k.Of, k.ID}):
+		c.add(p, c.absentRecord(r.Parent, first))
+	}
+}
+
+// absentRecord is absent for a record, which is named by its type and id.
+func (c *checker) absentRecord(name string, first map[recordKey]int) string {
+	known := func(yield func(string) bool) {
+		for k := range first {
+			if !yield(k.typ + "/" + k.id) {
+				return
+			}
+		}
+	}
+	msg := fmt.Sprintf("record %s does not exist", quote(name))
+	if near := nearest(name, known, &c.guesses); near != "" {
+		return msg + "; did you mean " + quote(near) + "?"
+	}
+	return msg + ": add it to records or remove what refers to it"
 }

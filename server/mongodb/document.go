@@ -160,6 +160,7 @@ func (d *rightsDoc) entities(role string, into []authz.Right) ([]authz.Right, er
 type userDoc struct {
 	Meta       meta          `bson:",inline"`
 	Login      string        `bson:"login,omitempty"`
+	LoginKey   string        `bson:"login_key,omitempty"` // the login as logins are compared
 	Active     bool          `bson:"active"`
 	UserType   string        `bson:"user_type,omitempty"`
 	Grants     opt[grantDoc] `bson:"grants,omitempty"`
@@ -179,7 +180,7 @@ type grantDoc struct {
 
 func userDocOf(m meta, u *authz.User) *userDoc {
 	return &userDoc{
-		Meta: m, Login: u.Login, Active: u.Active, UserType: u.UserType, Account: u.Account, Contact: u.Contact,
+		Meta: m, Login: u.Login, LoginKey: authz.FoldLogin(u.Login), Active: u.Active, UserType: u.UserType, Account: u.Account, Contact: u.Contact,
 		Position: u.Position, Flags: u.Flags, Attributes: u.Attributes,
 		Grants: each(u.Grants, func(g authz.Grant) grantDoc { return grantDoc(g) }),
 	}
@@ -238,17 +239,19 @@ type recordDoc struct {
 	Account    string `bson:"account,omitempty"`
 	Contact    string `bson:"contact,omitempty"`
 	Owner      string `bson:"owner,omitempty"`
+	Parent     string `bson:"parent,omitempty"`
 	Flags      flags  `bson:"flags,omitempty"`
 	Properties values `bson:"properties,omitempty"`
 }
 
 func recordDocOf(m meta, r *authz.Record) *recordDoc {
-	return &recordDoc{m, r.Type, r.ID, r.Account, r.Contact, r.Owner, r.Flags, r.Properties}
+	return &recordDoc{m, r.Type, r.ID, r.Account, r.Contact, r.Owner, r.Parent, r.Flags, r.Properties}
 }
 
 func (d *recordDoc) entity(string) authz.Record {
 	return authz.Record{
-		Type: d.Type, ID: d.RecordID, Account: d.Account, Contact: d.Contact, Owner: d.Owner, Flags: d.Flags, Properties: d.Properties,
+		Type: d.Type, ID: d.RecordID, Account: d.Account, Contact: d.Contact, Owner: d.Owner, Parent: d.Parent,
+		Flags: d.Flags, Properties: d.Properties,
 	}
 }
 

@@ -162,7 +162,7 @@ func full(id string) authz.World {
 		},
 		Records: []authz.Record{
 			{Type: "case", ID: "1", Account: "acme", Contact: "ann", Owner: "sam", Flags: map[string]bool{"visible": true}, Properties: nested()},
-			{Type: "case", ID: "1/2"}, {Type: "invoice", ID: "1", Flags: map[string]bool{}, Properties: map[string]any{}},
+			{Type: "case", ID: "1/2"}, {Type: "invoice", ID: "1", Parent: "case/1/2", Flags: map[string]bool{}, Properties: map[string]any{}},
 		},
 	}
 }

@@ -67,6 +67,16 @@ func (s scope) all() bson.D {
 	return bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: p}, {Key: "$lt", Value: p[:len(p)-1] + "0"}}}}
 }
 
+// but matches every document of the scope less the one with the id; "" is none's.
+func (s scope) but(id string) bson.D {
+	all := s.all()
+	if id != "" {
+		of := all[0].Value.(bson.D)
+		all[0].Value = append(of, bson.E{Key: "$ne", Value: s.prefix() + id})
+	}
+	return all
+}
+
 // stamp is who writes at which revision.
 type stamp struct {
 	revision int64

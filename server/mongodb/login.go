@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
 // maxLoginMaps bounds of how many portals the logins are kept.
@@ -24,10 +26,10 @@ type loginMap struct {
 }
 
 // SameLogin counts the active users of the portal, other than except, that have
-// this login; users without a login have it in common with nobody. An empty
-// generation stands for the current one.
+// this login, as authz.FoldLogin compares it; users without a login have it in
+// common with nobody. An empty generation stands for the current one.
 func (s *Store) SameLogin(ctx context.Context, portal, generation, login, except string) (int, error) {
-	if login == "" {
+	if authz.FoldLogin(login) == "" {
 		return 0, nil
 	}
 	sc, err := s.resolve(ctx, scope{portal, generation})
@@ -47,14 +49,20 @@ func (s *Store) countLogin(ctx context.Context, sc scope, login, except string) 
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	filter := append(sc.all(), bson.E{Key: "login", Value: login}, bson.E{Key: "active", Value: true})
-	n, err := s.db.Collection(users).CountDocuments(ctx, filter)
-	if err != nil || n == 0 {
-		return 0, err
-	}
-	filter = bson.D{{Key: "_id", Value: sc.prefix() + except}, {Key: "login", Value: login}, {Key: "active", Value: true}}
-	self, err := s.db.Collection(users).CountDocuments(ctx, filter)
-	return int(n - self), err
+	n, err := s.db.Collection(users).CountDocuments(ctx, append(sc.but(except), active(), hasLogin(login)))
+	return int(n), err
+}
+
+func active() bson.E { return bson.E{Key: "active", Value: true} }
+
+// hasLogin matches the users with the login. One whom another program has stored
+// has no login_key, and counts when the login is written alike.
+func hasLogin(login string) bson.E {
+	folded := authz.FoldLogin(login)
+	return bson.E{Key: "$or", Value: bson.A{
+		bson.D{{Key: "login_key", Value: folded}},
+		bson.D{{Key: "login", Value: bson.D{{Key: "$in", Value: bson.A{login, folded}}}}},
+	}}
 }
 
 // still fails when the generation is no longer kept: a count over what is being
@@ -85,7 +93,7 @@ func (s *Store) countKnown(ctx context.Context, sc scope, login, except string) 
 		s.logins.keep(m)
 	}
 	n := 0
-	for _, id := range m.users[login] {
+	for _, id := range m.users[authz.FoldLogin(login)] {
 		if id != except {
 			n++
 		}
@@ -111,8 +119,8 @@ func (s *Store) loginsOf(ctx context.Context, sc scope, revision int64) (loginMa
 	defer cancel()
 	m := loginMap{scope: sc, revision: revision, users: make(map[string][]string)}
 	err := scan(ctx, s, users, sc, func(d *userDoc) error {
-		if d.Active && d.Login != "" {
-			m.users[d.Login] = append(m.users[d.Login], sc.key(d.Meta.ID))
+		if login := authz.FoldLogin(d.Login); d.Active && login != "" {
+			m.users[login] = append(m.users[login], sc.key(d.Meta.ID))
 		}
 		return nil
 	})

@@ -117,6 +117,19 @@ func (x *surroundings) contact(ctx context.Context, id string) error {
 	return x.account(ctx, d.Account)
 }
 
+// parent adds the record that r belongs to, without its own references.
+func (x *surroundings) parent(ctx context.Context, r *authz.Record) error {
+	k, ok := r.ParentKey()
+	if !ok || k == r.Key() {
+		return nil
+	}
+	ok, err := x.exists(ctx, k)
+	if ok {
+		x.w.Records = append(x.w.Records, authz.Record{Type: k.Of, ID: k.ID})
+	}
+	return err
+}
+
 func (s *Store) checkUser(ctx context.Context, h *head, u authz.User) error {
 	x := s.around(h)
 	x.w.Users, x.at = []authz.User{u}, position("users", 0)
@@ -126,7 +139,7 @@ func (s *Store) checkUser(ctx context.Context, h *head, u authz.User) error {
 func (s *Store) checkRecord(ctx context.Context, h *head, r authz.Record) error {
 	x := s.around(h)
 	x.w.Records, x.at = []authz.Record{r}, position("records", 0)
-	return x.verdict(r, errors.Join(x.account(ctx, r.Account), x.contact(ctx, r.Contact)))
+	return x.verdict(r, errors.Join(x.account(ctx, r.Account), x.contact(ctx, r.Contact), x.parent(ctx, &r)))
 }
 
 // checkContact looks, besides, for users who would be left with the account that
@@ -176,6 +189,7 @@ var referrers = map[authz.EntityKind][]referrer{
 	authz.RoleEntity:     {{users, "grants.role"}},
 	authz.AccountEntity:  {{users, "account"}, {contacts, "account"}, {records, "account"}, {accounts, "parent"}},
 	authz.ContactEntity:  {{users, "contact"}, {records, "contact"}},
+	authz.RecordEntity:   {{records, "parent"}},
 }
 
 // checkDelete returns NotFound when k is not there and Conflict when something
@@ -193,7 +207,7 @@ func (s *Store) checkDelete(ctx context.Context, h *head, k authz.Key) error {
 		if err != nil || by != "" {
 			break
 		}
-		by, err = s.dataReferrer(ctx, h, r, k.ID)
+		by, err = s.dataReferrer(ctx, h, r, k)
 	}
 	if err != nil || by == "" {
 		return err
@@ -201,7 +215,11 @@ func (s *Store) checkDelete(ctx context.Context, h *head, k authz.Key) error {
 	return authz.Errorf(authz.Conflict, "%s is still in use: %s refers to it; change that first", k, by)
 }
 
-func (s *Store) dataReferrer(ctx context.Context, h *head, r referrer, id string) (string, error) {
+func (s *Store) dataReferrer(ctx context.Context, h *head, r referrer, k authz.Key) (string, error) {
+	id := k.ID
+	if k.Kind == authz.RecordEntity {
+		id = k.Of + "/" + k.ID
+	}
 	found, err := s.first(ctx, r.collection, append(h.scope().all(), bson.E{Key: r.field, Value: id}))
 	if err != nil || found == "" {
 		return "", err

@@ -41,14 +41,14 @@ func (s *Store) createCollection(ctx context.Context, name string) error {
 	return s.createIndexes(ctx, name)
 }
 
-// indexed are the fields by which entities are looked for within a portal: the
-// login at decisions, the others when something that may be referred to is
-// deleted.
+// indexed are the fields by which entities are looked for within a portal: logins
+// at decisions, the others when a change is judged or when something that may be
+// referred to is deleted.
 var indexed = map[string][]string{
-	users:    {"login", "user_type", "grants.role", "account", "contact"},
-	accounts: {"parent"},
+	users:    {"login", "login_key", "user_type", "grants.role", "account", "contact"},
+	accounts: {"parent", "owner"},
 	contacts: {"account"},
-	records:  {"account", "contact"},
+	records:  {"account", "contact", "parent"},
 }
 
 // createIndexes gives each field an index that goes on with the _id, whose range
@@ -152,6 +152,7 @@ var shapes = map[string]bson.D{
 	},
 	users: {
 		{Key: "login", Value: text},
+		{Key: "login_key", Value: text},
 		{Key: "active", Value: boolean},
 		{Key: "user_type", Value: text},
 		{Key: "grants", Value: listOf(objectOf(bson.D{
@@ -184,6 +185,7 @@ var shapes = map[string]bson.D{
 		{Key: "account", Value: text},
 		{Key: "contact", Value: text},
 		{Key: "owner", Value: text},
+		{Key: "parent", Value: text},
 		{Key: "flags", Value: object},
 		{Key: "properties", Value: object},
 	},

@@ -3,6 +3,7 @@ package mongodb_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -48,6 +49,10 @@ func TestPutRefusesWhatWouldNotBeValid(t *testing.T) {
 			{"contact leaves its user behind", authz.Contact{ID: "ann", Account: "acme/east"}, authz.Conflict, `user "ann@acme"`},
 			{"record's account", authz.Record{Type: "case", ID: "9", Account: "nobody"}, authz.Invalid, "account"},
 			{"record's contact", authz.Record{Type: "case", ID: "9", Contact: "nobody"}, authz.Invalid, "contact"},
+			{"record's parent", authz.Record{Type: "case", ID: "9", Parent: "case/none"}, authz.Invalid, `parent: case "9" cannot be stored: record "case/none" does not exist`},
+			{"record's parent is itself", authz.Record{Type: "case", ID: "1", Parent: "case/1"}, authz.Invalid, "parent: case \"1\" cannot be stored: is the record itself"},
+			{"record's parent is no record", authz.Record{Type: "case", ID: "9", Parent: "contact/ann"}, authz.Invalid, "name it as the record's contact"},
+			{"record's parent without a type", authz.Record{Type: "case", ID: "9", Parent: "1"}, authz.Invalid, "want its type and id"},
 			{"record's type", authz.Record{Type: "a/b", ID: "9"}, authz.Invalid, "slash"},
 			{"nothing storable", authz.Record{Type: "case", ID: "9", Properties: map[string]any{"x": make(chan int)}}, authz.Invalid, "chan int"},
 		} {
@@ -83,6 +88,8 @@ func TestDeleteNamesWhatRefers(t *testing.T) {
 			err := s.Delete(t.Context(), "p", "admin", authz.Key{Kind: tc.kind, ID: tc.id})
 			require.Contains(t, kindOf(t, authz.Conflict, err), tc.want)
 		}
+		err := s.Delete(t.Context(), "p", "admin", authz.Key{Kind: authz.RecordEntity, Of: "case", ID: "1/2"})
+		require.Contains(t, kindOf(t, authz.Conflict, err), `record "invoice/1" (parent)`)
 		for kind := range map[authz.EntityKind]bool{authz.RoleEntity: true, authz.UserTypeEntity: true, authz.NodeEntity: true, authz.RightEntity: true, authz.UserEntity: true, authz.RecordEntity: true} {
 			kindOf(t, authz.NotFound, s.Delete(t.Context(), "p", "admin", authz.Key{Kind: kind, Of: "clerk", ID: "nobody"}))
 		}
@@ -102,7 +109,7 @@ func TestDeleteTakesAWorldApart(t *testing.T) {
 		require.NoError(t, s.Put(t.Context(), "p", "admin", authz.User{ID: "last", Grants: []authz.Grant{{Role: "with/slash.and$"}}}))
 		err := s.Delete(t.Context(), "p", "admin", authz.Role{ID: "with/slash.and$"}.Key())
 		require.Contains(t, kindOf(t, authz.Conflict, err), `user "last" (grants.role)`)
-		for _, r := range world(t, s, "p").Records {
+		for _, r := range slices.Backward(world(t, s, "p").Records) { // children first
 			del(r.Key())
 		}
 		for _, u := range world(t, s, "p").Users {

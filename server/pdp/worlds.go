@@ -1,7 +1,9 @@
 package pdp
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -12,7 +14,8 @@ type Worlds map[string]*worldIndex
 // worldIndex holds pointers into one world, which nobody writes to.
 type worldIndex struct {
 	entities map[authz.Key]any
-	logins   map[string][]*authz.User // active users by login
+	logins   map[string][]*authz.User // active users by folded login
+	world    *authz.World
 }
 
 // IndexWorlds returns a Directory on the worlds, which nobody may write to afterwards.
@@ -25,12 +28,12 @@ func IndexWorlds(worlds []authz.World) Worlds {
 }
 
 func indexWorld(w *authz.World) *worldIndex {
-	x := &worldIndex{entities: make(map[authz.Key]any), logins: make(map[string][]*authz.User)}
+	x := &worldIndex{entities: make(map[authz.Key]any), logins: make(map[string][]*authz.User), world: w}
 	for i := range w.Users {
 		u := &w.Users[i]
 		x.entities[u.Key()] = u
-		if u.Active {
-			x.logins[u.Login] = append(x.logins[u.Login], u)
+		if login := authz.FoldLogin(u.Login); u.Active && login != "" {
+			x.logins[login] = append(x.logins[login], u)
 		}
 	}
 	for i := range w.Accounts {
@@ -74,15 +77,79 @@ func (w Worlds) Record(_ context.Context, portal, _, typ, id string) (*authz.Rec
 	return lookUp[authz.Record](w, portal, authz.Key{Kind: authz.RecordEntity, Of: typ, ID: id})
 }
 
-// SameLogin returns the number of active users with the login but for except.
+// SameLogin returns the number of active users with the login, as authz.FoldLogin
+// compares it, but for except.
 func (w Worlds) SameLogin(_ context.Context, portal, _, login, except string) (int, error) {
 	n := 0
 	if x := w[portal]; x != nil {
-		for _, u := range x.logins[login] {
+		for _, u := range x.logins[authz.FoldLogin(login)] {
 			if u.ID != except {
 				n++
 			}
 		}
 	}
 	return n, nil
+}
+
+// UsersOfContact returns the users of the contact in the order of their ids. More
+// than authz.MaxUsersOfContact are an authz.TooLarge error.
+func (w Worlds) UsersOfContact(_ context.Context, portal, _, contact string) ([]*authz.User, error) {
+	x := w[portal]
+	if x == nil || contact == "" {
+		return nil, nil
+	}
+	var found []*authz.User
+	for i := range x.world.Users {
+		if u := &x.world.Users[i]; u.Contact == contact {
+			found = append(found, u)
+		}
+	}
+	if len(found) > authz.MaxUsersOfContact {
+		return nil, authz.Errorf(authz.TooLarge, "contact %q has more than %d users", contact, authz.MaxUsersOfContact)
+	}
+	slices.SortFunc(found, func(a, b *authz.User) int { return cmp.Compare(a.ID, b.ID) })
+	return found, nil
+}
+
+// Count returns how many entities there are. Screens are not counted here: they
+// are configuration.
+func (w Worlds) Count(_ context.Context, portal, _ string, c authz.Count) (int, error) {
+	x := w[portal]
+	if x == nil {
+		return 0, authz.Errorf(authz.NotFound, "there is no portal %q", portal)
+	}
+	users := func(is func(*authz.User) bool) (n int) {
+		for i := range x.world.Users {
+			if u := &x.world.Users[i]; u.Active && u.ID != c.Except && is(u) {
+				n++
+			}
+		}
+		return n
+	}
+	accounts := func(count func(*authz.Account) int) (n int) {
+		for i := range x.world.Accounts {
+			if a := &x.world.Accounts[i]; a.ID != c.Except {
+				n += count(a)
+			}
+		}
+		return n
+	}
+	switch c.Name {
+	case authz.CountUsers:
+		return users(func(*authz.User) bool { return true }), nil
+	case authz.CountUsersOfType:
+		return users(func(u *authz.User) bool { return u.UserType == c.Of }), nil
+	case authz.CountUsersOfAccount:
+		return users(func(u *authz.User) bool { return u.Account == c.Of }), nil
+	case authz.CountAccountsOfOwner:
+		return accounts(func(a *authz.Account) int {
+			if a.Owner == c.Of {
+				return 1
+			}
+			return 0
+		}), nil
+	case authz.CountPositions:
+		return accounts((*authz.Account).PositionsOf), nil
+	}
+	return 0, authz.Errorf(authz.Invalid, "the store does not count %q", c.Name)
 }

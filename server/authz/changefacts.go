@@ -1,0 +1,80 @@
+package authz
+
+// ChangeFacts are what the store says around one Change. As in Facts, what does
+// not exist is nil or missing, and so is what the policy does not read.
+type ChangeFacts struct {
+	Actor *Principal
+	Roles map[string]*Role // that the entity names before or after, by id
+	// Contact and Account are those that the entity refers to as it will be, or as
+	// it was when it is deleted. One that is itself written refers to itself; the
+	// contact's account counts when the entity names none.
+	Contact *ContactFacts
+	Account *AccountFacts
+	Owner   *Principal // the user who owns Account
+	Users   []*User    // of Contact, but for the one that is written
+	// SameLogin is the number of other active users with the new login of the user
+	// who is written; nil when none is.
+	SameLogin *int
+	Node      *NodeFacts   // of a right
+	Levels    []NodeRights // explicit levels of all roles at Node and below
+	Counts    map[CountName]int
+	Latches   []string // tasks with Once that have run for the entity
+}
+
+// NodeFacts is a node of the screen tree with all that lies below it, parents
+// first.
+type NodeFacts struct {
+	ID    string
+	Kind  NodeKind
+	Below []PathNode
+}
+
+// ChangeReads says which facts a rule reads when it judges changes. The others are
+// neither looked up nor stated.
+type ChangeReads struct {
+	Actor, Roles, Contact, Account, Owner, Users, SameLogin, Node, Levels bool
+
+	Logins bool // how many users share the login of the actor or the owner
+	Counts map[CountName]bool
+}
+
+// Known are facts of a change that whoever asks states. They stand for what the
+// store would say.
+type Known struct {
+	Latches []string
+	Counts  map[CountName]int
+}
+
+// CountName says which of a portal's entities are counted. The entity that is
+// written never is.
+type CountName string
+
+const (
+	CountUsers           CountName = "users"             // active users
+	CountUsersOfType     CountName = "users_of_type"     // active users of the written user's type
+	CountUsersOfAccount  CountName = "users_of_account"  // active users of the account
+	CountAccountsOfOwner CountName = "accounts_of_owner" // accounts that the account's owner owns
+	CountPositions       CountName = "positions"         // entries in the accounts' attributes.positions
+	CountScreens         CountName = "screens"           // nodes of kind screen with the flag custom
+)
+
+// CountNames are all that can be counted.
+func CountNames() []CountName {
+	return []CountName{CountUsers, CountUsersOfType, CountUsersOfAccount, CountAccountsOfOwner, CountPositions, CountScreens}
+}
+
+// Count asks a store how many entities there are.
+type Count struct {
+	Name   CountName
+	Of     string // the user type, account or owner that is meant, where one is
+	Except string // id of the user or account not to be counted; empty: none
+}
+
+// MaxUsersOfContact bounds the users of one contact that are looked at together.
+const MaxUsersOfContact = 1000
+
+// PositionsOf returns how many entries the account's list of positions has.
+func (a *Account) PositionsOf() int {
+	list, _ := a.Attributes["positions"].([]any)
+	return len(list)
+}
