@@ -34,7 +34,6 @@ type NodeFacts struct {
 type ChangeReads struct {
 	Actor, Roles, Contact, Account, Owner, Users, SameLogin, Node, Levels bool
 
-	Logins bool // how many users share the login of the actor or the owner
 	Counts map[CountName]bool
 }
 

@@ -274,6 +274,16 @@ func drawScreens(t *rapid.T) []authz.Node {
 		n.Kind = rapid.SampledFrom(below[kind]).Draw(t, "kind")
 		nodes = append(nodes, n)
 	}
+	// Some ids begin with that of the node above, and then come to the name of a field
+	// that may be another node's whole id.
+	for i := range nodes {
+		if n := &nodes[i]; n.Parent != "" && n.Kind == authz.Element && rapid.Bool().Draw(t, "dotted") {
+			n.ID = n.Parent + "." + rapid.SampledFrom([]string{n.ID, fmt.Sprint("n", i/2), ""}).Draw(t, "field")
+			if slices.ContainsFunc(nodes[:i], func(o authz.Node) bool { return o.ID == n.ID }) {
+				n.ID += fmt.Sprint("#", i)
+			}
+		}
+	}
 	return rapid.Permutation(nodes).Draw(t, "order")
 }
 
@@ -337,7 +347,11 @@ func TestFactsEqualTheReference(t *testing.T) {
 		other := build(t, drawBundle(t))
 		user, actor := drawUser(t), drawUser(t)
 		// Cached principals of any time, the actor's of any snapshot.
-		ents := engine.Entities{User: s.Principal(user, drawTime(t), 1)}
+		owner := drawUser(t)
+		ents := engine.Entities{User: s.Principal(user, drawTime(t), 1), Owner: other.Principal(owner, drawTime(t), 0), Fields: rapid.Bool().Draw(t, "fields")}
+		if rapid.IntRange(0, 4).Draw(t, "anonymous") == 0 {
+			user, ents.User = nil, nil
+		}
 		if rapid.Bool().Draw(t, "acting") {
 			ents.Actor = rapid.SampledFrom([]*engine.Snapshot{s, other}).Draw(t, "made by").Principal(actor, drawTime(t), 2)
 		} else {
@@ -349,6 +363,10 @@ func TestFactsEqualTheReference(t *testing.T) {
 				q.Now = drawTime(t)
 				want := refFacts{User: referencePrincipal(b, user, q.Now, 1), Actor: referencePrincipal(b, actor, q.Now, 2), Screen: referenceScreen(b, q)}
 				want.Rights = referenceRights(b, want.User, want.Screen)
+				want.Owner = referencePrincipal(b, owner, q.Now, 0)
+				if ents.Fields {
+					want.Fields = referenceFields(b, want.User, want.Screen)
+				}
 				require.Equal(t, want, plain(s.Facts(q, ents)))
 			}
 		}

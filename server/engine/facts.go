@@ -107,31 +107,49 @@ type Entities struct {
 	User    *Principal          // the subject
 	Actor   *Principal          // who acts as the subject
 	Record  *authz.RecordFacts  // the resource
+	Parent  *authz.RecordFacts  // which the record belongs to
+	Owner   *Principal          // of the record
+	Contact *authz.ContactFacts // of the record, or else of the target
 	Account *authz.AccountFacts // which the record, or else the target, belongs to
 	Target  *authz.Target       // what an administration action is about
+
+	// Fields asks for the rights at the elements of the screen as well.
+	Fields bool
 }
 
 // Facts returns what the snapshot and the entities say about q, with the rights
 // of the subject at the screen in question. Of its own it allocates the rights
 // alone: see rightsOn.
 func (s *Snapshot) Facts(q *authz.Query, ents Entities) authz.Facts {
-	f := authz.Facts{Record: ents.Record, Account: ents.Account, Target: ents.Target}
-	user, actor := s.current(ents.User, q.Now), s.current(ents.Actor, q.Now)
-	if actor != nil {
-		f.Actor = &actor.Principal
+	f := authz.Facts{
+		Record: ents.Record, Parent: ents.Parent, Contact: ents.Contact, Account: ents.Account, Target: ents.Target,
+		Actor: s.Current(ents.Actor, q.Now), Owner: s.Current(ents.Owner, q.Now),
 	}
+	user := s.current(ents.User, q.Now)
 	node, ok := s.screen(q)
 	if ok {
 		f.Screen = &s.tree.facts[node]
 	}
-	if user == nil {
-		return f
+	var roles []int32
+	if user != nil {
+		f.User, roles = &user.Principal, user.roles
 	}
-	f.User = &user.Principal
-	if ok {
-		f.Rights = s.rightsOn(s.tree.paths[node], user.roles)
+	if ok && ents.Fields {
+		f.Fields = s.fieldRights(node, roles)
+	}
+	if ok && user != nil {
+		f.Rights = s.rightsOn(s.tree.paths[node], roles)
 	}
 	return f
+}
+
+// Current returns p as this snapshot sees it at now, for a policy to be shown; nil
+// for nil.
+func (s *Snapshot) Current(p *Principal, now time.Time) *authz.Principal {
+	if p = s.current(p, now); p == nil {
+		return nil
+	}
+	return &p.Principal
 }
 
 // current returns p if it holds for this snapshot at now, or else what does. A

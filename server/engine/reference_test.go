@@ -3,6 +3,7 @@ package engine_test
 import (
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -170,11 +171,46 @@ func referenceRights(b *authz.Bundle, p *refPrincipal, s *refScreen) []authz.Nod
 	return all
 }
 
+// referenceFields climbs from every element up to the screen in question.
+func referenceFields(b *authz.Bundle, p *refPrincipal, s *refScreen) []authz.FieldRights {
+	if s == nil || s.Node.Kind != authz.Screen {
+		return nil
+	}
+	elements := map[string]bool{}
+	for i := range b.Screens {
+		if path := referencePath(b, &b.Screens[i]); b.Screens[i].Kind == authz.Element && slices.Contains(path, findNode(b, s.Node.ID)) {
+			elements[b.Screens[i].ID] = true
+		}
+	}
+	var all []authz.FieldRights
+	for _, n := range b.Screens {
+		if !elements[n.ID] {
+			continue
+		}
+		f := authz.FieldRights{Field: n.ID}
+		if short := strings.TrimPrefix(n.ID, s.Node.ID+"."); short != "" && !elements[short] {
+			f.Field = short
+		}
+		if p != nil {
+			for _, role := range p.Effective {
+				for _, r := range b.Rights {
+					if r.Role == role && r.Node == n.ID {
+						f.Levels = append(f.Levels, authz.RoleLevel{Role: role, Level: r.Level})
+					}
+				}
+			}
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
 // refFacts is authz.Facts without what cannot be compared.
 type refFacts struct {
-	User, Actor *refPrincipal
-	Screen      *refScreen
-	Rights      []authz.NodeRights
+	User, Actor, Owner *refPrincipal
+	Screen             *refScreen
+	Rights             []authz.NodeRights
+	Fields             []authz.FieldRights
 }
 
 func plainPrincipal(p *authz.Principal) *refPrincipal {
@@ -185,7 +221,7 @@ func plainPrincipal(p *authz.Principal) *refPrincipal {
 }
 
 func plain(f authz.Facts) refFacts {
-	r := refFacts{User: plainPrincipal(f.User), Actor: plainPrincipal(f.Actor), Rights: f.Rights}
+	r := refFacts{User: plainPrincipal(f.User), Actor: plainPrincipal(f.Actor), Owner: plainPrincipal(f.Owner), Rights: f.Rights, Fields: f.Fields}
 	if f.Screen != nil {
 		r.Screen = &refScreen{f.Screen.Node, f.Screen.Path, f.Screen.Features, f.Screen.FeaturesOff}
 	}

@@ -11,6 +11,8 @@ type tree struct {
 	at    map[string]int32
 	facts []authz.ScreenFacts
 	paths [][]int32 // root first, the node itself last
+
+	fields map[int32]fields // elements below the nodes of kind screen
 }
 
 // number returns the position of each node by its id.
@@ -42,6 +44,7 @@ func plant(nodes []authz.Node, at map[string]int32, on map[string]bool, configur
 		}
 		t.paths[i] = path
 	}
+	t.fields = t.fieldsOf()
 	return t
 }
 

@@ -238,15 +238,19 @@ func (m *Manager) report(p *portalState, portal string, err error) {
 // the last good configuration stays, but over the data as it is now: a user who
 // is switched off must not keep access until somebody mends the configuration.
 func meanwhile(old *pdp.View, at authz.PortalRevision, refusal string) *pdp.View {
-	next := pdp.View{Generation: at.Generation, Revision: at.Revision}
 	switch {
 	case old == nil || old.Snapshot == nil:
-		next.Refusal = refusal
+		return pdp.NewView(at.ID, pdp.View{Generation: at.Generation, Revision: at.Revision, Refusal: refusal})
 	case old.Generation == at.Generation && old.Revision != at.Revision:
-		next.Snapshot, next.CountsLogins = old.Snapshot, old.CountsLogins
-	default:
-		return nil
+		return moved(old, at)
 	}
+	return nil
+}
+
+// moved returns the old view over the data as it is at.
+func moved(old *pdp.View, at authz.PortalRevision) *pdp.View {
+	next := *old
+	next.Generation, next.Revision = at.Generation, at.Revision
 	return pdp.NewView(at.ID, next)
 }
 
@@ -266,25 +270,24 @@ func (m *Manager) view(ctx context.Context, old *pdp.View, p *portalState, at au
 	}
 	same := old != nil && old.Snapshot != nil && p.at.Generation == at.Generation && p.at.ConfigRevision == at.ConfigRevision
 	if same && p.program == program {
-		return pdp.NewView(at.ID, pdp.View{
-			Snapshot: old.Snapshot, Generation: at.Generation, Revision: at.Revision, CountsLogins: old.CountsLogins,
-		}), at, nil
+		return moved(old, at), at, nil
 	}
 	b, err := m.bundle(ctx, same, old, at)
 	if err != nil {
 		return nil, at, err
 	}
 	start := m.opts.Now()
-	s, counts, err := Build(b, m.opts.Model, program)
+	next, err := Build(b, m.opts.Model, program)
 	if err != nil {
 		return nil, at, err
 	}
-	m.logBuilt(s, b, m.opts.Now().Sub(start))
+	m.logBuilt(next.Snapshot, b, m.opts.Now().Sub(start))
 	// The bundle may be newer than the news that led here; the next news will
 	// then find nothing to do, or more to do, and both are right.
 	made := at
 	made.Generation = b.Generation
-	return pdp.NewView(at.ID, pdp.View{Snapshot: s, Generation: b.Generation, Revision: max(at.Revision, b.Revision), CountsLogins: counts}), made, nil
+	next.Revision = max(at.Revision, b.Revision)
+	return pdp.NewView(at.ID, next), made, nil
 }
 
 func (m *Manager) bundle(ctx context.Context, same bool, old *pdp.View, at authz.PortalRevision) (*authz.Bundle, error) {

@@ -75,16 +75,19 @@ func list(portals map[string]*pdp.View) string {
 	return strings.Join(ids, ", ") + more
 }
 
-// Build returns the snapshot of a portal's configuration under the policy of
-// program that it names, and whether that policy counts users by login. model is
-// the Casbin model. Nobody may write to b afterwards.
-func Build(b *authz.Bundle, model string, program *policy.Program) (s *engine.Snapshot, countsLogins bool, err error) {
+// Build returns the view of a portal's configuration under the policy of program
+// that it names: the snapshot, and what the policy reads and judges besides. model
+// is the Casbin model. Nobody may write to b afterwards.
+func Build(b *authz.Bundle, model string, program *policy.Program) (pdp.View, error) {
 	p, err := program.Bind(b)
 	if err != nil {
-		return nil, false, err
+		return pdp.View{}, err
 	}
-	s, err = engine.Build(b, model, p)
-	return s, p.CountsSameLogin(), err
+	s, err := engine.Build(b, model, p)
+	if err != nil {
+		return pdp.View{}, err
+	}
+	return pdp.View{Snapshot: s, Reads: p.Reads(), Changes: p, Generation: b.Generation, Revision: b.Revision}, nil
 }
 
 // Static publishes the worlds for good. It fails when one of them cannot be built.
@@ -92,11 +95,12 @@ func Static(worlds []authz.World, model string, program *policy.Program, default
 	v := &Views{defaultPortal: defaultPortal}
 	for i := range worlds {
 		b := &worlds[i].Bundle
-		s, counts, err := Build(b, model, program)
+		view, err := Build(b, model, program)
 		if err != nil {
 			return nil, fmt.Errorf("portal %s: %w", b.Portal.ID, err)
 		}
-		v.publish(b.Portal.ID, pdp.NewView(b.Portal.ID, pdp.View{Snapshot: s, Revision: b.Revision, CountsLogins: counts}))
+		view.Generation = "" // that of worlds in memory
+		v.publish(b.Portal.ID, pdp.NewView(b.Portal.ID, view))
 	}
 	return v, nil
 }

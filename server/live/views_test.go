@@ -79,14 +79,15 @@ func TestStaticFailsWhole(t *testing.T) {
 	require.Equal(t, authz.Invalid, authz.KindOf(err))
 }
 
-func TestBuildTellsWhetherLoginsCount(t *testing.T) {
+func TestBuildTellsWhatThePolicyReads(t *testing.T) {
 	for source, want := range map[string]bool{
 		allowAll: false,
 		"package x\ndecision := {\"outcome\": \"allow\", \"reason\": \"r\"} if input.user.same_login == 0": true,
 	} {
 		b := &worlds(1)[0].Bundle
-		_, counts, err := live.Build(b, policies.RBACModel, program(t, source))
+		view, err := live.Build(b, policies.RBACModel, program(t, source))
 		require.NoError(t, err)
-		require.Equal(t, want, counts)
+		require.Equal(t, authz.Reads{Logins: want}, view.Reads)
+		require.NotNil(t, view.Changes)
 	}
 }

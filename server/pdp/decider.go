@@ -85,40 +85,71 @@ func (d *Decider) entities(ctx context.Context, v *View, q *authz.Query) (ents e
 			return ents, err
 		}
 	}
+	ents.Fields = v.Reads.Fields
 	switch {
 	case authz.NodeKind(q.Resource.Type).Valid():
 		return ents, nil
 	case authz.EntityKind(q.Resource.Type) == authz.UserEntity:
-		return d.target(ctx, v, q, ents)
+		err = d.target(ctx, v, q, &ents)
+		return ents, err
 	}
 	if ents.Record, err = d.dir.record(ctx, v, q.Resource.Type, q.Resource.ID); err != nil || ents.Record == nil {
 		return ents, err
 	}
-	ents.Account, err = d.dir.account(ctx, v, ents.Record.Account)
+	err = d.around(ctx, v, q.Now, &ents)
 	return ents, err
+}
+
+// around reads what the record refers to, as far as the policy reads it.
+func (d *Decider) around(ctx context.Context, v *View, now time.Time, ents *engine.Entities) (err error) {
+	r := ents.Record
+	if ents.Account, err = d.dir.account(ctx, v, r.Account); err != nil {
+		return err
+	}
+	if v.Reads.Contact {
+		if ents.Contact, err = d.dir.contact(ctx, v, r.Contact); err != nil {
+			return err
+		}
+	}
+	if v.Reads.Owner && r.Owner != "" {
+		if ents.Owner, err = d.dir.principal(ctx, v, r.Owner, now); err != nil {
+			return err
+		}
+	}
+	if up, ok := r.ParentKey(); ok && v.Reads.Parent {
+		ents.Parent, err = d.dir.record(ctx, v, up.Of, up.ID)
+	}
+	return err
 }
 
 // target reads the user that is managed, or else the contact that the caller
 // names for a new one.
-func (d *Decider) target(ctx context.Context, v *View, q *authz.Query, ents engine.Entities) (engine.Entities, error) {
+func (d *Decider) target(ctx context.Context, v *View, q *authz.Query, ents *engine.Entities) error {
 	p, err := d.dir.principal(ctx, v, q.Resource.ID, q.Now)
 	if err != nil {
-		return ents, err
+		return err
 	}
-	if p != nil {
-		ents.Target = &authz.Target{User: p.User}
-		ents.Account, err = d.dir.account(ctx, v, p.Account)
-		return ents, err
+	if p == nil {
+		return d.targetContact(ctx, v, q, ents)
 	}
+	ents.Target = &authz.Target{User: p.User}
+	if ents.Account, err = d.dir.account(ctx, v, p.Account); err != nil || !v.Reads.Contact {
+		return err
+	}
+	ents.Contact, err = d.dir.contact(ctx, v, p.Contact)
+	return err
+}
+
+func (d *Decider) targetContact(ctx context.Context, v *View, q *authz.Query, ents *engine.Entities) error {
 	id, _ := q.Resource.Properties["contact"].(string)
-	if id == "" {
-		return ents, nil
-	}
 	c, err := d.dir.contact(ctx, v, id)
 	if err != nil || c == nil {
-		return ents, err
+		return err
 	}
-	ents.Target = &authz.Target{Contact: c}
+	ents.Target = &authz.Target{Contact: c.Contact}
+	if v.Reads.Contact {
+		ents.Contact = c
+	}
 	ents.Account, err = d.dir.account(ctx, v, c.Account)
-	return ents, err
+	return err
 }

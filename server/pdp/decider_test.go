@@ -121,11 +121,11 @@ func TestLoginsAreCountedWhenThePolicyReadsThem(t *testing.T) {
 	require.Equal(t, "user=ann[clerk]", b.ask(t, about("screen", "S")).Reason)
 	require.Equal(t, []string{"user ann"}, b.seen())
 
-	b.publish(pdp.View{Snapshot: b.snapshot, CountsLogins: true})
+	b.publish(pdp.View{Snapshot: b.snapshot, Reads: authz.Reads{Logins: true}})
 	require.Equal(t, "user=ann[clerk] same_login=1", b.ask(t, about("screen", "S")).Reason)
 	require.Equal(t, []string{"user ann", "login ann"}, b.seen())
 
-	b.publish(pdp.View{Snapshot: b.snapshot, CountsLogins: true})
+	b.publish(pdp.View{Snapshot: b.snapshot, Reads: authz.Reads{Logins: true}})
 	b.breakAt("login ann", authz.Errorf(authz.Unavailable, "no connection"))
 	require.Equal(t, authz.ReasonStoreUnavailable, b.ask(t, about("screen", "S")).Reason)
 }

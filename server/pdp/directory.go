@@ -19,8 +19,15 @@ type Directory interface {
 	Account(ctx context.Context, portal, generation, id string) (*authz.Account, error)
 	Contact(ctx context.Context, portal, generation, id string) (*authz.Contact, error)
 	Record(ctx context.Context, portal, generation, typ, id string) (*authz.Record, error)
-	// SameLogin returns the number of other active users of the portal with the login.
+	// SameLogin returns the number of other active users of the portal with the
+	// login, as authz.FoldLogin compares it; an empty login is nobody's.
 	SameLogin(ctx context.Context, portal, generation, login, except string) (int, error)
+	// UsersOfContact returns the users of the contact in the order of their ids, or
+	// an authz.TooLarge error for more than authz.MaxUsersOfContact.
+	UsersOfContact(ctx context.Context, portal, generation, contact string) ([]*authz.User, error)
+	// Count returns how many entities there are, of all that authz.CountNames names
+	// but screens.
+	Count(ctx context.Context, portal, generation string, c authz.Count) (int, error)
 }
 
 // loadTimeout bounds a read whose question has no deadline of its own, or a later
@@ -38,7 +45,7 @@ type entityKey struct {
 // that does not exist, which is worth keeping too.
 type entity struct {
 	principal *engine.Principal
-	contact   *authz.Contact
+	contact   *authz.ContactFacts
 	account   *authz.AccountFacts
 	record    *authz.RecordFacts
 }
@@ -96,7 +103,7 @@ func (d *directory) principal(ctx context.Context, v *View, id string, now time.
 			return entity{}, err
 		}
 		same := 0
-		if v.CountsLogins {
+		if v.Reads.Logins {
 			if same, err = d.source.SameLogin(ctx, v.key.portal, v.Generation, u.Login, u.ID); err != nil {
 				return entity{}, err
 			}
@@ -106,10 +113,13 @@ func (d *directory) principal(ctx context.Context, v *View, id string, now time.
 	return e.principal, err
 }
 
-func (d *directory) contact(ctx context.Context, v *View, id string) (*authz.Contact, error) {
+func (d *directory) contact(ctx context.Context, v *View, id string) (*authz.ContactFacts, error) {
+	if id == "" {
+		return nil, nil
+	}
 	e, err := d.get(ctx, entityKey{v.key, authz.ContactEntity, "", id}, func(ctx context.Context) (entity, error) {
 		c, err := d.source.Contact(ctx, v.key.portal, v.Generation, id)
-		return entity{contact: c}, err
+		return entity{contact: &authz.ContactFacts{Contact: c}}, err
 	})
 	return e.contact, err
 }

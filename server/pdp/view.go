@@ -1,6 +1,8 @@
 package pdp
 
 import (
+	"context"
+
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/engine"
 )
@@ -16,10 +18,23 @@ type View struct {
 	Generation string // of the store, to which the entities belong
 	Revision   int64  // of the portal's data
 
-	// CountsLogins says that the policy reads how many users share a login.
-	CountsLogins bool
+	// Reads says which costly facts the policy reads.
+	Reads authz.Reads
+	// Changes judges changes by the same policy. Nil: every change is refused.
+	Changes ChangePolicy
 
 	key *viewKey
+}
+
+// ChangePolicy judges changes. Both judgements must be safe for concurrent use,
+// must not keep or change what they are given, and must refuse, or give an error,
+// for whatever they cannot judge. A rule that the policy does not have reads
+// nothing.
+type ChangePolicy interface {
+	Admit(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) authz.Admission
+	AdmissionReads() authz.ChangeReads
+	Provision(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) authz.Provisioning
+	ProvisioningReads() authz.ChangeReads
 }
 
 // viewKey stands for a view in the keys of the cache: it is as unique as the view,

@@ -15,11 +15,11 @@ import (
 // needs says which members of input the policy may look at. Those that it cannot
 // reach are not made: it could not tell the difference.
 type needs struct {
-	portal, now, rights bool
+	portal, now, rights, fields bool
 
 	subject, resource, action claimNeeds
 
-	user, actor, screen, record, account, target *shape
+	user, actor, owner, screen, record, parent, contact, account, target *shape
 }
 
 // claimNeeds are the members of a claim that the policy may look at.
@@ -36,24 +36,26 @@ func (r reads) needs() needs {
 	claim := func(member string) claimNeeds {
 		return claimNeeds{any: r.any(member), id: r.any(member + ".id"), properties: r.any(member + ".properties")}
 	}
-	stored := func(member string) *shape {
-		if !r.any(member) {
-			return nil
-		}
-		return &shape{member, r}
-	}
 	return needs{
-		portal: r.any("portal"), now: r.any("context.now"), rights: r.any("rights"),
+		portal: r.any("portal"), now: r.any("context.now"), rights: r.any("rights"), fields: r.any("fields"),
 		subject: claim("subject"), resource: claim("resource"), action: claim("action"),
-		user: stored("user"), actor: stored("actor"), screen: stored("screen"),
-		record: stored("record"), account: stored("account"), target: stored("target"),
+		user: r.shape("user"), actor: r.shape("actor"), owner: r.shape("owner"), screen: r.shape("screen"),
+		record: r.shape("record"), parent: r.shape("parent"), contact: r.shape("contact"),
+		account: r.shape("account"), target: r.shape("target"),
 	}
+}
+
+func (r reads) shape(member string) *shape {
+	if !r.any(member) {
+		return nil
+	}
+	return &shape{member, r}
 }
 
 // input returns the document that the policy sees, as policies/schema/input.json
 // describes it.
 func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
-	var room [12][2]*ast.Term
+	var room [16][2]*ast.Term
 	members := room[:0]
 	add := func(key, value *ast.Term) {
 		if value != nil {
@@ -67,14 +69,20 @@ func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
 	add(keys.subject, p.claim(n.subject, keys.typ, q.Subject.Type, q.Subject.ID, q.Subject.Properties))
 	add(keys.action, p.claim(n.action, keys.name, q.Action.Name, "", q.Action.Properties))
 	add(keys.resource, p.claim(n.resource, keys.typ, q.Resource.Type, q.Resource.ID, q.Resource.Properties))
-	add(keys.context, circumstances(q, n.now))
+	add(keys.context, circumstances(q.Context, q.Now, n.now))
 	add(keys.user, n.user.principal(f.User))
 	add(keys.actor, n.actor.principal(f.Actor))
 	add(keys.screen, n.screen.screen(f.Screen))
 	if n.rights {
 		add(keys.rights, rights(f.Rights))
 	}
+	if n.fields && f.Fields != nil {
+		add(keys.fields, fields(f.Fields))
+	}
 	add(keys.record, n.record.record(f.Record))
+	add(keys.parent, n.parent.record(f.Parent))
+	add(keys.owner, n.owner.principal(f.Owner))
+	add(keys.contact, n.contact.contact(f.Contact))
 	add(keys.account, n.account.account(f.Account))
 	add(keys.target, n.target.target(f.Target))
 	return ast.ObjectTerm(members...)
@@ -82,12 +90,13 @@ func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
 
 // keys are the member names of input, made once.
 var keys = struct {
-	portal, subject, action, resource, context, user, actor, screen, rights, record, account, target,
+	portal, subject, action, resource, context, user, actor, screen, rights, fields, record, parent, owner, contact, account, target,
 	typ, id, name, properties, now, kind, path, configured *ast.Term
 }{
 	portal: key("portal"), subject: key("subject"), action: key("action"), resource: key("resource"),
 	context: key("context"), user: key("user"), actor: key("actor"), screen: key("screen"),
-	rights: key("rights"), record: key("record"), account: key("account"), target: key("target"),
+	rights: key("rights"), fields: key("fields"), record: key("record"), parent: key("parent"),
+	owner: key("owner"), contact: key("contact"), account: key("account"), target: key("target"),
 	typ: key("type"), id: key("id"), name: key("name"), properties: key("properties"), now: key("now"),
 	kind: key("kind"), path: key("path"), configured: key("configured"),
 }
@@ -168,15 +177,15 @@ func plain(v any) *ast.Term { return ast.NewTerm(ast.MustInterfaceToValue(v)) }
 
 // circumstances is the caller's context with the service's own now, if the policy
 // reads that; the caller cannot set it.
-func circumstances(q *authz.Query, now bool) *ast.Term {
-	if !now && len(q.Context) == 0 {
+func circumstances(context map[string]any, now time.Time, shown bool) *ast.Term {
+	if !shown && len(context) == 0 {
 		return ast.InternedEmptyObject
 	}
-	members := make([][2]*ast.Term, 0, 1+len(q.Context))
-	if now {
-		members = append(members, [2]*ast.Term{keys.now, ast.StringTerm(q.Now.UTC().Format(time.RFC3339Nano))})
+	members := make([][2]*ast.Term, 0, 1+len(context))
+	if shown {
+		members = append(members, [2]*ast.Term{keys.now, ast.StringTerm(now.UTC().Format(time.RFC3339Nano))})
 	}
-	for name, v := range q.Context {
+	for name, v := range context {
 		if name != "now" {
 			members = append(members, [2]*ast.Term{ast.StringTerm(name), plain(v)})
 		}
@@ -238,13 +247,28 @@ func rights(nodes []authz.NodeRights) *ast.Term {
 	var room [8][2]*ast.Term
 	byNode := room[:0]
 	for _, n := range nodes {
-		levels := make([][2]*ast.Term, len(n.Levels))
-		for i, l := range n.Levels {
-			levels[i] = [2]*ast.Term{ast.InternedTerm(l.Role), ast.InternedTerm(int(l.Level))}
-		}
-		byNode = append(byNode, [2]*ast.Term{ast.InternedTerm(n.Node), ast.ObjectTerm(levels...)})
+		byNode = append(byNode, [2]*ast.Term{ast.InternedTerm(n.Node), levels(n.Levels)})
 	}
 	return ast.ObjectTerm(byNode...)
+}
+
+func levels(all []authz.RoleLevel) *ast.Term {
+	if len(all) == 0 {
+		return ast.InternedEmptyObject
+	}
+	byRole := make([][2]*ast.Term, len(all))
+	for i, l := range all {
+		byRole[i] = [2]*ast.Term{ast.InternedTerm(l.Role), ast.InternedTerm(int(l.Level))}
+	}
+	return ast.ObjectTerm(byRole...)
+}
+
+func fields(all []authz.FieldRights) *ast.Term {
+	byField := make([][2]*ast.Term, len(all))
+	for i, f := range all {
+		byField[i] = [2]*ast.Term{ast.InternedTerm(f.Field), levels(f.Levels)}
+	}
+	return ast.ObjectTerm(byField...)
 }
 
 func (s *shape) record(r *authz.RecordFacts) *ast.Term {
@@ -258,6 +282,7 @@ func (s *shape) record(r *authz.RecordFacts) *ast.Term {
 		m.text("account", r.Account)
 		m.text("contact", r.Contact)
 		m.text("owner", r.Owner)
+		m.text("parent", r.Parent)
 		m.flags(r.Flags)
 		m.add("properties", orEmpty(r.Properties))
 		return m.term()
@@ -280,6 +305,23 @@ func (s *shape) account(a *authz.AccountFacts) *ast.Term {
 	}).(*ast.Term)
 }
 
+func (s *shape) contact(c *authz.ContactFacts) *ast.Term {
+	if s == nil || c == nil {
+		return nil
+	}
+	return c.Recall(s, func() any {
+		m := members{shape: s}
+		m.text("id", c.ID)
+		m.text("name", c.Name)
+		m.text("email", c.Email)
+		m.text("account", c.Account)
+		m.text("position", c.Position)
+		m.flags(c.Flags)
+		m.add("attributes", orEmpty(c.Attributes))
+		return m.term()
+	}).(*ast.Term)
+}
+
 func (s *shape) target(t *authz.Target) *ast.Term {
 	m := members{shape: s}
 	switch {
@@ -289,10 +331,12 @@ func (s *shape) target(t *authz.Target) *ast.Term {
 		u := t.User
 		m.add("type", "user")
 		m.text("id", u.ID)
+		m.text("login", u.Login)
 		m.add("active", u.Active)
 		m.text("user_type", u.UserType)
 		m.text("account", u.Account)
 		m.text("contact", u.Contact)
+		m.text("position", u.Position)
 		m.flags(u.Flags)
 		m.add("attributes", orEmpty(u.Attributes))
 		roles := make([]string, len(u.Grants))
@@ -305,6 +349,7 @@ func (s *shape) target(t *authz.Target) *ast.Term {
 		m.add("type", "contact")
 		m.text("id", c.ID)
 		m.text("account", c.Account)
+		m.text("position", c.Position)
 		m.flags(c.Flags)
 		m.add("attributes", orEmpty(c.Attributes))
 	default:

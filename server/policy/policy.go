@@ -25,6 +25,8 @@ type Policy struct {
 	compiler ast.QueryCompiler
 	data     *settings
 
+	admission, provisioning *changeRule // nil: the package has no such rule
+
 	scratch scratchPool
 	claims  claims
 }
@@ -41,7 +43,7 @@ func (p *Program) Bind(b *authz.Bundle) (*Policy, error) {
 		return nil, err
 	}
 	compiler := p.compiler.QueryCompiler()
-	query, err := compiler.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(rule), ast.VarTerm(string(result)))))
+	compiled, err := compiler.Compile(query(rule))
 	if err != nil {
 		return nil, authz.Errorf(authz.Internal, "the decision query does not compile").Because(err)
 	}
@@ -49,13 +51,18 @@ func (p *Program) Bind(b *authz.Bundle) (*Policy, error) {
 	if err != nil {
 		return nil, authz.Errorf(authz.Invalid, "the portal's settings cannot be shown to a policy: %v", err).Because(err)
 	}
-	return &Policy{
+	bound := &Policy{
 		program: p, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
-		query: query, compiler: compiler, data: &settings{portal: portal},
-	}, nil
+		query: compiled, compiler: compiler, data: &settings{portal: portal},
+	}
+	if bound.admission, err = p.changeRule(b.Portal.Policy, admissionRule); err != nil {
+		return nil, err
+	}
+	bound.provisioning, err = p.changeRule(b.Portal.Policy, provisioningRule)
+	return bound, err
 }
 
-// result is the variable of the query that takes the decision document.
+// result is the variable of a query that takes the rule's document.
 const result = ast.Var("decision")
 
 // portalDocument returns data.portal: settings alone. Roles, screens and rights
@@ -83,7 +90,7 @@ func userTypeDocument(t *authz.UserType) map[string]any {
 	for _, r := range t.AllowedRoles {
 		roles[r.Role] = map[string]any{"default": r.Default}
 	}
-	doc := map[string]any{"linked": string(t.Linked), "allowed_roles": roles, "attributes": orEmpty(t.Attributes)}
+	doc := map[string]any{"linked": string(t.Linked), "allowed_roles": roles, "manages": append([]string{}, t.Manages...), "attributes": orEmpty(t.Attributes)}
 	if t.Licence != "" {
 		doc["licence"] = t.Licence
 	}
@@ -97,9 +104,22 @@ func orEmpty(m map[string]any) map[string]any {
 	return m
 }
 
-// CountsSameLogin reports whether the policy reads how many others share a login,
-// which is costly to know.
-func (p *Policy) CountsSameLogin() bool { return p.reads.any("user.same_login") }
+// Reads returns which costly facts the policy reads.
+func (p *Policy) Reads() authz.Reads {
+	return authz.Reads{
+		Logins: p.reads.logins() || p.admission.countsLogins() || p.provisioning.countsLogins(),
+		Parent: p.reads.any("parent"), Owner: p.reads.any("owner"),
+		Contact: p.reads.any("contact"), Fields: p.reads.any("fields"),
+	}
+}
+
+// logins reports whether the number of those who share a user's login is read, be
+// it the subject, who acts as it, or an owner.
+func (r reads) logins() bool {
+	return r.any("user.same_login") || r.any("actor.same_login") || r.any("owner.same_login")
+}
+
+func (r *changeRule) countsLogins() bool { return r != nil && r.logins }
 
 // Decide evaluates the policy on the question and its facts. It answers always:
 // a policy that errs, takes too long or gives no decision document denies, with
@@ -114,13 +134,8 @@ func (p *Policy) Decide(ctx context.Context, q *authz.Query, f *authz.Facts) (d 
 	s := p.scratch.get(ctx, p.program.limit)
 	defer p.scratch.put(s)
 	document, err := p.eval(ctx, p.input(q, f), s)
-	switch {
-	case err != nil && (s.deadline.passed || topdown.IsCancel(err)):
-		return authz.Refuse(authz.ReasonPolicyTimeout, errors.Join(err, context.Cause(ctx)))
-	case err != nil:
-		return authz.Refuse(authz.ReasonPolicyError, err)
-	case document == nil:
-		return authz.Refuse(authz.ReasonPolicyUndefined, nil)
+	if reason, err := failure(ctx, s, document, err); reason != "" {
+		return authz.Refuse(reason, err)
 	}
 	d, err = readDocument(document)
 	if err != nil {
@@ -129,13 +144,32 @@ func (p *Policy) Decide(ctx context.Context, q *authz.Query, f *authz.Facts) (d 
 	return d
 }
 
-// eval returns the decision document, or nil when it is undefined. It calls OPA's
-// evaluator as package rego does, less what rego rebuilds for every evaluation.
+// failure returns the reason why an evaluation gave no document, or "", and its cause.
+func failure(ctx context.Context, s *scratch, document ast.Value, err error) (string, error) {
+	switch {
+	case err != nil && (s.deadline.passed || topdown.IsCancel(err)):
+		return authz.ReasonPolicyTimeout, errors.Join(err, context.Cause(ctx))
+	case err != nil:
+		return authz.ReasonPolicyError, err
+	case document == nil:
+		return authz.ReasonPolicyUndefined, nil
+	}
+	return "", nil
+}
+
+// eval returns the decision document, or nil when it is undefined.
 func (p *Policy) eval(ctx context.Context, input *ast.Term, s *scratch) (ast.Value, error) {
+	return p.evaluate(ctx, p.query, p.compiler, input, s)
+}
+
+// evaluate returns the document that the query asks for, or nil when it is
+// undefined. It calls OPA's evaluator as package rego does, less what rego rebuilds
+// for every evaluation.
+func (p *Policy) evaluate(ctx context.Context, query ast.Body, compiler ast.QueryCompiler, input *ast.Term, s *scratch) (ast.Value, error) {
 	var document ast.Value
-	err := topdown.NewQuery(p.query).
+	err := topdown.NewQuery(query).
 		WithCompiler(p.program.compiler).
-		WithQueryCompiler(p.compiler).
+		WithQueryCompiler(compiler).
 		WithStore(p.data).
 		WithTransaction(p.data).
 		WithInput(input).

@@ -122,18 +122,22 @@ func TestCountsSameLogin(t *testing.T) {
 		"decision := 1 if input.context.a\n\nelse := 2 if input.context.b\n\nelse := 3 if input.user.same_login > 1": true,
 		"decision if not lone\n\nlone if input.user.same_login == 0":                                                 true,
 		"decision := f(input.user)\n\nf(x) := x.same_login":                                                          true,
-		`decision := input.user`:                 true,
-		`decision := input`:                      true,
-		`decision := [v | some v in input.user]`: true,
-		"decision if {\n\tsome name in [\"same_login\"]\n\tinput.user[name] == 0\n}": true,
-		`decision := object.get(input.user, "same_login", 0)`:                        true,
-		`decision := object.get(input, ["user", "same_login"], 0)`:                   true,
-		"decision if every x in [0] { x == input.user.same_login }":                  true,
-		`decision if input.user.id == "same_login"`:                                  false,
-		"decision if input.user.active\n\nother if input.user.same_login == 0":       false,
-		`decision if input.context.same_login == 0`:                                  false,
+		"decision if input.actor.same_login == 0":                                                                    true,
+		"decision if input.owner.same_login == 0":                                                                    true,
+		"decision := 1\n\nadmission := input.actor.same_login":                                                       true,
+		"decision := 1\n\nprovisioning := input.owner":                                                               true,
+		`decision := input.user`:                                                                                     true,
+		`decision := input`:                                                                                          true,
+		`decision := [v | some v in input.user]`:                                                                     true,
+		"decision if {\n\tsome name in [\"same_login\"]\n\tinput.user[name] == 0\n}":                                 true,
+		`decision := object.get(input.user, "same_login", 0)`:                                                        true,
+		`decision := object.get(input, ["user", "same_login"], 0)`:                                                   true,
+		"decision if every x in [0] { x == input.user.same_login }":                                                  true,
+		`decision if input.user.id == "same_login"`:                                                                  false,
+		"decision if input.user.active\n\nother if input.user.same_login == 0":                                       false,
+		`decision if input.context.same_login == 0`:                                                                  false,
 		`decision := 1`: false,
 	} {
-		require.Equal(t, want, bind(t, time.Second, source).CountsSameLogin(), source)
+		require.Equal(t, want, bind(t, time.Second, source).Reads().Logins, source)
 	}
 }

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// Roles returns those of the roles that there are, by id. They are shared: nobody
+// may write to them.
+func (s *Snapshot) Roles(ids []string) map[string]*authz.Role {
+	found := make(map[string]*authz.Role, len(ids))
+	for i := range s.bundle.Roles {
+		if r := &s.bundle.Roles[i]; slices.Contains(ids, r.ID) {
+			found[r.ID] = r
+		}
+	}
+	return found
+}
+
+// Node returns the node called id with all that lies below it, parents first and
+// otherwise in the order of the bundle, or nil when there is none.
+func (s *Snapshot) Node(id string) *authz.NodeFacts {
+	top, ok := s.tree.at[id]
+	if !ok {
+		return nil
+	}
+	below := s.under(top)[1:]
+	n := &authz.NodeFacts{ID: id, Kind: s.tree.facts[top].Kind, Below: make([]authz.PathNode, len(below))}
+	for i, node := range below {
+		path := s.tree.facts[node].Path
+		n.Below[i] = path[len(path)-1]
+	}
+	return n
+}
+
+// under returns the node and those below it, parents first.
+func (s *Snapshot) under(top int32) []int32 {
+	var nodes []int32
+	for i := range s.tree.facts {
+		if s.tree.below(top, int32(i)) {
+			nodes = append(nodes, int32(i))
+		}
+	}
+	slices.SortStableFunc(nodes, func(a, b int32) int { return cmp.Compare(len(s.tree.paths[a]), len(s.tree.paths[b])) })
+	return nodes
+}
+
+// Levels returns the explicit levels of all roles at the node called id and at the
+// nodes below it that have any, parents first.
+func (s *Snapshot) Levels(id string) []authz.NodeRights {
+	top, ok := s.tree.at[id]
+	if !ok {
+		return nil
+	}
+	var all []authz.NodeRights
+	for _, node := range s.under(top) {
+		var levels []authz.RoleLevel
+		for at := s.rights.start[node]; at < s.rights.start[node+1]; at++ {
+			levels = append(levels, authz.RoleLevel{Role: s.graphs.Roles.ID(s.rights.role[at]), Level: s.rights.level[at]})
+		}
+		if levels != nil {
+			all = append(all, authz.NodeRights{Node: s.tree.facts[node].ID, Levels: levels})
+		}
+	}
+	return all
+}
+
+// Screens returns how many nodes of kind screen carry the flag, the one called
+// except not counted.
+func (s *Snapshot) Screens(flag, except string) int {
+	n := 0
+	for i := range s.bundle.Screens {
+		if x := &s.bundle.Screens[i]; x.Kind == authz.Screen && x.Flags[flag] && x.ID != except {
+			n++
+		}
+	}
+	return n
+}

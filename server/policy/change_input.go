@@ -1,0 +1,140 @@
+package policy
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// changeNeeds says which members of input a rule that judges changes may look at.
+type changeNeeds struct {
+	portal, operation, roles, users, sameLogin, levels, latches, now bool
+
+	entity, before, after, actor, contact, account, owner, node, counts *shape
+}
+
+func (r reads) changeNeeds() changeNeeds {
+	return changeNeeds{
+		portal: r.any("portal"), operation: r.any("operation"), roles: r.any("roles"), users: r.any("users"),
+		sameLogin: r.any("same_login"), levels: r.any("levels"), latches: r.any("latches"), now: r.any("context.now"),
+		entity: r.shape("entity"), before: r.shape("old"), after: r.shape("new"), actor: r.shape("actor"),
+		contact: r.shape("contact"), account: r.shape("account"), owner: r.shape("owner"),
+		node: r.shape("node"), counts: r.shape("counts"),
+	}
+}
+
+// changeFacts returns which facts have to be looked up for the rule.
+func (r reads) changeFacts() authz.ChangeReads {
+	f := authz.ChangeReads{
+		Actor: r.any("actor"), Roles: r.any("roles"), Contact: r.any("contact"), Account: r.any("account"), Owner: r.any("owner"),
+		Users: r.any("users"), SameLogin: r.any("same_login"), Node: r.any("node"), Levels: r.any("levels"),
+		Counts: make(map[authz.CountName]bool),
+	}
+	for _, name := range authz.CountNames() {
+		if r.any("counts." + string(name)) {
+			f.Counts[name] = true
+		}
+	}
+	return f
+}
+
+// changeInput returns the document that a rule sees which judges a change, as
+// policies/schema/input.json describes it.
+func (p *Policy) changeInput(n *changeNeeds, c *authz.Change, f *authz.ChangeFacts) *ast.Term {
+	var all [][2]*ast.Term
+	add := func(name string, value *ast.Term) {
+		if value != nil {
+			all = append(all, [2]*ast.Term{key(name), value})
+		}
+	}
+	addIf := func(needed bool, name string, value func() *ast.Term) {
+		if needed {
+			add(name, value())
+		}
+	}
+	addIf(n.portal, "portal", func() *ast.Term { return p.portal })
+	addIf(n.operation, "operation", func() *ast.Term { return ast.StringTerm(string(c.Operation)) })
+	add("entity", n.entity.entity(c.Entity))
+	add("old", n.before.document(c.Old))
+	add("new", n.after.document(c.New))
+	add("context", circumstances(c.Context, c.Now, n.now))
+	add("actor", n.actor.principal(f.Actor))
+	addIf(n.roles, "roles", func() *ast.Term { return roles(f.Roles) })
+	add("contact", n.contact.contact(f.Contact))
+	add("account", n.account.account(f.Account))
+	add("owner", n.owner.principal(f.Owner))
+	addIf(n.users, "users", func() *ast.Term { return users(f.Users) })
+	addIf(n.sameLogin && f.SameLogin != nil, "same_login", func() *ast.Term { return plain(*f.SameLogin) })
+	add("node", n.node.node(f.Node))
+	addIf(n.levels, "levels", func() *ast.Term { return rights(f.Levels) })
+	add("counts", n.counts.counts(f.Counts))
+	addIf(n.latches, "latches", func() *ast.Term { return plain(append([]string{}, f.Latches...)) })
+	return ast.ObjectTerm(all...)
+}
+
+func (s *shape) entity(k authz.Key) *ast.Term {
+	if s == nil {
+		return nil
+	}
+	m := members{shape: s}
+	m.add("kind", string(k.Kind))
+	m.text("id", k.ID)
+	m.text("of", k.Of)
+	return m.term()
+}
+
+// document is the entity before or after the change.
+func (s *shape) document(e authz.Stored) *ast.Term {
+	if s == nil || e == nil {
+		return nil
+	}
+	m := members{shape: s}
+	for name, v := range authz.Document(e) {
+		m.add(name, v)
+	}
+	return m.term()
+}
+
+func roles(all map[string]*authz.Role) *ast.Term {
+	byID := make(map[string]any, len(all))
+	for id, r := range all {
+		byID[id] = map[string]any{"guest": r.Guest, "inherits": append([]string{}, r.Inherits...), "attributes": orEmpty(r.Attributes)}
+	}
+	return plain(byID)
+}
+
+// users are shown whole, as a policy that reads a list of them may read any.
+func users(all []*authz.User) *ast.Term {
+	whole := &shape{of: "users", reads: reads{"": {}}}
+	list := make([]*ast.Term, len(all))
+	for i, u := range all {
+		list[i] = whole.target(&authz.Target{User: u})
+	}
+	return ast.ArrayTerm(list...)
+}
+
+func (s *shape) node(n *authz.NodeFacts) *ast.Term {
+	if s == nil || n == nil {
+		return nil
+	}
+	below := make([]any, len(n.Below))
+	for i, b := range n.Below {
+		below[i] = map[string]any{"id": b.ID, "kind": string(b.Kind)}
+	}
+	m := members{shape: s}
+	m.add("id", n.ID)
+	m.add("kind", string(n.Kind))
+	m.add("below", below)
+	return m.term()
+}
+
+func (s *shape) counts(all map[authz.CountName]int) *ast.Term {
+	if s == nil {
+		return nil
+	}
+	m := members{shape: s}
+	for name, n := range all {
+		m.add(string(name), n)
+	}
+	return m.term()
+}
