@@ -17,8 +17,8 @@ import data.lib.levels
 # description: |
 #   The first that holds. Nobody gets past the refusals before `granted`; only
 #   `granted`, `administrator` and `error_display` let anyone do anything; and
-#   what follows them only says why not. `== true` lets the evaluator pass over a
-#   rule without trying it.
+#   what follows them only says why not. `== true`, and conditions that a
+#   question may lack, let the evaluator pass over a branch without trying it.
 # entrypoint: true
 # custom:
 #   reasons:
@@ -47,9 +47,7 @@ import data.lib.levels
 #     user_exists: A user with this id exists already.
 #     type_not_managed: The user's type does not manage users of that type.
 #     not_granted: No role of the user has a level there.
-decision := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
-
-else := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == false
+decision := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == false
 
 else := {"outcome": "deny", "reason": "acting_unsupported"} if input.context.actor
 
@@ -104,13 +102,19 @@ else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
 
 else := {"outcome": "deny", "reason": "revoked", "level": 0} if level == 0
 
+else := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
+
+else := {"outcome": "deny", "reason": "not_granted"} if {
+	input.user.id
+	input.screen.id
+	need
+}
+
 else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
 
 else := {"outcome": "deny", "reason": "screen_unknown"} if not input.screen.id
 
-else := {"outcome": "deny", "reason": "action_unknown"} if not need
-
-else := {"outcome": "deny", "reason": "not_granted"}
+else := {"outcome": "deny", "reason": "action_unknown"}
 
 # METADATA
 # description: Why a user may not be managed although the screen of contacts is open enough.
