@@ -181,6 +181,7 @@ func suite(t *testing.T) *policytest.Suite {
 	require.NoError(t, err)
 	s, err := policytest.Parse("decisions.yaml", data)
 	require.NoError(t, err)
+	s.Cases = s.Stored()
 	return s
 }
 

@@ -47,6 +47,7 @@ func loadSuite(t *testing.T) *policytest.Suite {
 	require.NoError(t, err)
 	s, err := policytest.Parse("decisions.yaml", data)
 	require.NoError(t, err)
+	s.Cases = s.Stored()
 	return s
 }
 

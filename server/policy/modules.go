@@ -28,23 +28,33 @@ type Modules map[string]string
 // of one's own adds to the policies built in, or mends one. Names that begin with
 // a dot are passed over.
 func Load(layers ...fs.FS) (Modules, error) {
+	return load(layers, func(name string) bool { return !isTest(name) })
+}
+
+// LoadTests reads the modules that [Load] leaves out: those of tests, whose names
+// end in _test.rego.
+func LoadTests(layers ...fs.FS) (Modules, error) { return load(layers, isTest) }
+
+func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
+
+func load(layers []fs.FS, wanted func(string) bool) (Modules, error) {
 	modules := Modules{}
 	for _, layer := range layers {
-		if err := modules.add(layer); err != nil {
+		if err := modules.add(layer, wanted); err != nil {
 			return nil, err
 		}
 	}
 	return modules, nil
 }
 
-func (m Modules) add(layer fs.FS) error {
+func (m Modules) add(layer fs.FS, wanted func(string) bool) error {
 	return fs.WalkDir(layer, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return authz.Errorf(authz.Unavailable, "policies cannot be read: %v", err).Because(err)
 		case d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
-		case d.IsDir(), strings.HasPrefix(d.Name(), "."), path.Ext(name) != ".rego", strings.HasSuffix(name, "_test.rego"):
+		case d.IsDir(), strings.HasPrefix(d.Name(), "."), path.Ext(name) != ".rego", !wanted(name):
 			return nil
 		}
 		source, err := readModule(layer, name)

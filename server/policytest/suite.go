@@ -1,164 +1,80 @@
 package policytest
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/yamltree"
 )
 
-// Suite is a decision table.
+// Bounds of a suite.
+const (
+	MaxSuite  = 16 << 20 // bytes of its file
+	MaxCases  = 100_000  // those that matrices stand for included
+	MaxMatrix = 10_000   // cases that one matrix stands for
+	maxDepth  = 40       // lists and mappings within one another
+	maxValues = 2_000_000
+)
+
+// Suite is a file of cases.
 type Suite struct {
-	Portal  string
+	File    string // as the caller named it
+	Portal  string // asked unless a case names another
 	Now     time.Time
-	Cases   []Case
+	Cases   []Case // in the order of the file, matrices last
 	Pending []Pending
 }
 
 // Case is one question and the decision that it must come to.
 type Case struct {
 	ID, Name string
+	Line     int // of the case, or of the line of the matrix that it comes from
 	Portal   string
-	Query    authz.Query
+	Query    authz.Query // with the moment of the case
+	Given    []Given     // changes of the portal's data, in the order in which they are made
 	Want     Want
+	Skip     string // why the case is not run; empty: it is
+	Only     bool   // only such cases are run
 }
 
-// Want is what a decision must be; empty members are not compared.
+// Given is a merge patch of a portal's data, by id. Equal ones are equal by Text.
+type Given struct {
+	Text string // the patch in a form in which equal patches are equal
+	node *yamltree.Node
+}
+
+// Want is what a decision must be. Members that are empty, or nil, are not
+// compared.
 type Want struct {
 	Outcome     authz.Outcome
 	Reason      string
 	Level       string
+	Fields      map[string]authz.Access
 	Obligations []map[string]any
+	Rules       []string // ids of the rules that decided, in any order
 }
 
 // Pending is a row that cannot be asked yet, with the reason.
-type Pending struct{ ID, Reason string }
+type Pending struct {
+	ID, Reason string
+	Line       int
+}
 
 // String names the case in reports.
-func (c *Case) String() string { return c.ID + " " + c.Name }
+func (c *Case) String() string { return named(c.ID, c.Name) }
 
-// maxSuite bounds a suite's file, in bytes.
-const maxSuite = 16 << 20
-
-// The file as it is written.
-type (
-	suiteFile struct {
-		Portal  string        `yaml:"portal"`
-		Now     string        `yaml:"now"`
-		Cases   []caseFile    `yaml:"cases"`
-		Pending []pendingFile `yaml:"pending"`
+func named(id, name string) string {
+	if name == "" {
+		return id
 	}
-	caseFile struct {
-		ID         string         `yaml:"id"`
-		Name       string         `yaml:"name"`
-		Portal     string         `yaml:"portal"`
-		Subject    string         `yaml:"subject"`
-		Action     string         `yaml:"action"`
-		Resource   string         `yaml:"resource"`
-		Properties map[string]any `yaml:"properties"`
-		Context    map[string]any `yaml:"context"`
-		Want       wantFile       `yaml:"want"`
-	}
-	wantFile struct {
-		Outcome     string           `yaml:"outcome"`
-		Reason      string           `yaml:"reason"`
-		Level       string           `yaml:"level"`
-		Obligations []map[string]any `yaml:"obligations"`
-	}
-	pendingFile struct {
-		ID     string `yaml:"id"`
-		Reason string `yaml:"reason"`
-	}
-)
-
-// Parse reads a suite. name stands in messages. The error is Invalid; for a fault
-// of YAML it names line and column.
-func Parse(name string, data []byte) (*Suite, error) {
-	if len(data) > maxSuite {
-		return nil, authz.Errorf(authz.TooLarge, "%s: %d bytes; a suite has at most %d", name, len(data), maxSuite)
-	}
-	var f suiteFile
-	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&f); err != nil {
-		return nil, authz.Errorf(authz.Invalid, "%s: %s", name, yaml.FormatError(err, false, true)).Because(err)
-	}
-	now, err := time.Parse(time.RFC3339, f.Now)
-	if err != nil {
-		return nil, authz.Errorf(authz.Invalid, "%s: now: want a moment such as 2026-03-01T09:00:00Z, got %q", name, f.Now)
-	}
-	s := &Suite{Portal: f.Portal, Now: now}
-	for i := range f.Cases {
-		c, err := f.Cases[i].read(s)
-		if err != nil {
-			return nil, authz.Errorf(authz.Invalid, "%s: cases[%d] (%s %s): %v", name, i, f.Cases[i].ID, f.Cases[i].Name, err)
-		}
-		s.Cases = append(s.Cases, c)
-	}
-	for _, p := range f.Pending {
-		if p.ID == "" || p.Reason == "" {
-			return nil, authz.Errorf(authz.Invalid, "%s: a pending row needs an id and the reason why it waits", name)
-		}
-		s.Pending = append(s.Pending, Pending(p))
-	}
-	return s, nil
+	return id + " " + name
 }
 
-func (f *caseFile) read(s *Suite) (Case, error) {
-	c := Case{ID: f.ID, Name: f.Name, Portal: f.Portal}
-	if c.Portal == "" {
-		c.Portal = s.Portal
-	}
-	var err error
-	if c.Want, err = f.Want.read(); err != nil {
-		return c, err
-	}
-	for _, need := range [][2]string{{"id", f.ID}, {"subject", f.Subject}, {"action", f.Action}, {"resource", f.Resource}} {
-		if need[1] == "" {
-			return c, fmt.Errorf("%s is missing", need[0])
-		}
-	}
-	c.Query = authz.Query{Subject: entity(f.Subject, "user"), Action: authz.Action{Name: f.Action}, Resource: entity(f.Resource, ""), Now: s.Now}
-	if c.Query.Resource.Type == "" {
-		return c, fmt.Errorf("resource: want type/id such as screen/SP408030, got %q", f.Resource)
-	}
-	if c.Query.Resource.Properties, err = plain(f.Properties); err != nil {
-		return c, err
-	}
-	c.Query.Context, err = plain(f.Context)
-	return c, err
-}
-
-func (f *wantFile) read() (Want, error) {
-	switch o := authz.Outcome(f.Outcome); o {
-	case authz.Allow, authz.Deny, authz.Challenge, authz.Hide:
-		return Want{Outcome: o, Reason: f.Reason, Level: f.Level, Obligations: f.Obligations}, nil
-	}
-	return Want{}, fmt.Errorf("want.outcome: want one of allow, deny, challenge, hide, got %q", f.Outcome)
-}
-
-// entity splits type/id; without a slash the type is other.
-func entity(s, other string) authz.Entity {
-	if typ, id, ok := strings.Cut(s, "/"); ok {
-		return authz.Entity{Type: typ, ID: id}
-	}
-	return authz.Entity{Type: other, ID: s}
-}
-
-// plain turns YAML's values into those of a Query, which are what JSON decodes to.
-func plain(m map[string]any) (map[string]any, error) {
-	if len(m) == 0 {
-		return nil, nil
-	}
-	text, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	var out map[string]any
-	return out, dec.Decode(&out)
+// Stored returns the cases that ask portals as they are stored, at the suite's own
+// moment. They can be put to a server, which has no other.
+func (s *Suite) Stored() []Case {
+	return slices.DeleteFunc(slices.Clone(s.Cases), func(c Case) bool {
+		return len(c.Given) > 0 || c.Skip != "" || !c.Query.Now.Equal(s.Now)
+	})
 }

@@ -1,0 +1,266 @@
+package policytest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/portcullis-authz/portcullis/policies"
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/fixture"
+	"github.com/portcullis-authz/portcullis/server/policy"
+	"github.com/portcullis-authz/portcullis/server/yamltree"
+)
+
+// Source says where a project is.
+type Source struct {
+	Paths    []string // files and folders in which suites are looked for; none: the current folder
+	Policies string   // folder of policies; empty: the folders named policies in Paths
+	// Limit bounds each evaluation; zero: 10 s, so that a machine that is busy
+	// otherwise does not turn an answer into a timeout's.
+	Limit time.Duration
+}
+
+// Project is what a run takes: policies, suites, and the portals that they ask. It
+// is immutable, and safe for concurrent use.
+type Project struct {
+	Suites []*Suite
+
+	limit    time.Duration
+	modules  policy.Modules
+	tests    policy.Modules    // Rego tests
+	files    map[string]string // module -> its file, as reports name it
+	measured map[string]bool   // modules whose coverage counts; nil: those that the portals reach
+	program  *policy.Program
+	scenes   map[sceneKey]*scene
+}
+
+// CompileError says that the policies do not compile.
+type CompileError struct{ Err error }
+
+// Error lists the faults by file, line and column, one a line.
+func (e *CompileError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error of package policy.
+func (e *CompileError) Unwrap() error { return e.Err }
+
+// maxEntries bounds the files and folders that are looked at for suites.
+const maxEntries = 200_000
+
+// Load reads a project. Suites are files named decisions.yaml, or that end in
+// .decisions.yaml, and any YAML file that is itself among the paths. A suite asks
+// the portals in the folders beside it, or the portal in whose own folder it
+// stands. The policies are those built in, with the project's own laid over them.
+//
+// Wrong suites and portals give a *[yamltree.Error] with everything wrong in all
+// of them, and policies that do not compile a *[CompileError].
+func Load(from Source) (*Project, error) {
+	if len(from.Paths) == 0 {
+		from.Paths = []string{"."}
+	}
+	if from.Limit == 0 {
+		from.Limit = 10 * time.Second
+	}
+	p := &Project{limit: from.Limit, files: map[string]string{}, scenes: map[sceneKey]*scene{}}
+	l := &loader{project: p, folders: map[string]map[string]*authz.World{}}
+	names, err := l.suiteFiles(from.Paths)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.loadPolicies(from); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		l.suite(name)
+	}
+	if err := l.out.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// loadPolicies reads and compiles the policies with their tests.
+func (p *Project) loadPolicies(from Source) error {
+	dirs, err := policyFolders(from)
+	if err != nil {
+		return err
+	}
+	layers := []fs.FS{policies.FS}
+	for _, dir := range dirs {
+		layers = append(layers, os.DirFS(dir))
+	}
+	if p.modules, err = policy.Load(layers...); err != nil {
+		return err
+	}
+	if p.tests, err = policy.LoadTests(layers...); err != nil {
+		return err
+	}
+	if len(dirs) > 0 {
+		p.measured = map[string]bool{}
+	}
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(p.modules)), slices.Collect(maps.Keys(p.tests))) {
+		p.files[name] = "built-in/" + name
+		for _, dir := range dirs {
+			if file := filepath.Join(dir, filepath.FromSlash(name)); regular(file) {
+				p.files[name], p.measured[name] = filepath.ToSlash(file), true
+			}
+		}
+	}
+	if p.program, err = policy.Compile(p.modules, policies.InputSchema, p.limit); err != nil {
+		return &CompileError{err}
+	}
+	return nil
+}
+
+func regular(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// policyFolders returns the project's own folders of policies.
+func policyFolders(from Source) ([]string, error) {
+	if from.Policies != "" {
+		if info, err := os.Stat(from.Policies); err != nil || !info.IsDir() {
+			return nil, authz.Errorf(authz.Invalid, "%s is no folder of policies", from.Policies)
+		}
+		return []string{from.Policies}, nil
+	}
+	var dirs []string
+	for _, p := range from.Paths {
+		dir := filepath.Join(p, "policies")
+		if info, err := os.Stat(dir); err == nil && info.IsDir() && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs, nil
+}
+
+// loader gathers what is wrong while a project is read.
+type loader struct {
+	project *Project
+	folders map[string]map[string]*authz.World // folder -> portal -> its data; nil for a folder at fault
+	out     yamltree.Collector
+}
+
+// suiteFiles returns the files of suites below the paths, each once, sorted within
+// each path.
+func (l *loader) suiteFiles(paths []string) ([]string, error) {
+	var names []string
+	seen := map[string]bool{}
+	entries := 0
+	for _, root := range paths {
+		err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+			if entries++; entries > maxEntries {
+				return fmt.Errorf("more than %d files and folders: name the folder of the suites", maxEntries)
+			}
+			switch {
+			case err != nil:
+				return err
+			case e.IsDir() && name != root && strings.HasPrefix(e.Name(), "."):
+				return fs.SkipDir
+			case e.IsDir() || name != root && !fixture.IsSuite(e.Name()):
+				return nil
+			}
+			if clean := filepath.ToSlash(filepath.Clean(name)); !seen[clean] {
+				seen[clean] = true
+				names = append(names, clean)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, authz.Errorf(authz.Invalid, "%s cannot be searched for suites: %s", root, plainly(err)).Because(err)
+		}
+	}
+	return names, nil
+}
+
+// plainly returns what the system says, less the path that the message has.
+func plainly(err error) string {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// suite reads a suite and prepares the portals of its cases.
+func (l *loader) suite(name string) {
+	src, err := readSuite(name)
+	if err != nil {
+		l.out.Add(yamltree.Problem{File: name, Msg: err.Error()})
+		return
+	}
+	s, err := Parse(name, src)
+	if err != nil {
+		l.add("", err, name)
+		return
+	}
+	l.project.Suites = append(l.project.Suites, s)
+	worlds := l.portals(path.Dir(name))
+	if worlds == nil {
+		return
+	}
+	for i := range s.Cases {
+		l.scene(s, worlds, &s.Cases[i])
+	}
+}
+
+// readSuite reads a regular file within the bound.
+func readSuite(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, errors.New("cannot be read: " + plainly(err))
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is no regular file: replace it by one")
+	case info.Size() > MaxSuite:
+		return nil, fmt.Errorf("is too large: a suite has at most %d bytes", MaxSuite)
+	}
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return nil, errors.New("cannot be read: " + plainly(err))
+	}
+	return src, nil
+}
+
+// add takes over the problems in err, whose files lie in dir; of another error,
+// file is at fault.
+func (l *loader) add(dir string, err error, file string) {
+	list, ok := errors.AsType[*yamltree.Error](err)
+	if !ok {
+		l.out.Add(yamltree.Problem{File: file, Msg: err.Error()})
+		return
+	}
+	for _, p := range list.Problems {
+		p.File = path.Join(dir, p.File)
+		l.out.Add(p)
+	}
+	if list.More > 0 {
+		l.out.Add(yamltree.Problem{File: file, Msg: fmt.Sprintf("%d more problems", list.More)})
+	}
+}
+
+// portals returns the portals of a folder by id, or nil when they are at fault.
+func (l *loader) portals(dir string) map[string]*authz.World {
+	if worlds, known := l.folders[dir]; known {
+		return worlds
+	}
+	l.folders[dir] = nil
+	worlds, err := fixture.Load(os.DirFS(dir))
+	if err != nil {
+		l.add(dir, err, dir)
+		return nil
+	}
+	byID := make(map[string]*authz.World, len(worlds))
+	for i := range worlds {
+		byID[worlds[i].Portal.ID] = &worlds[i]
+	}
+	l.folders[dir] = byID
+	return byID
+}
