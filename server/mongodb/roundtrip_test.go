@@ -133,28 +133,3 @@ func TestReadersFindNothing(t *testing.T) {
 		}
 	})
 }
-
-func TestSameLoginCountsOtherActiveUsers(t *testing.T) {
-	contract(t, func(t *testing.T, o mongodb.Options) {
-		w := full("sweetlife")
-		w.Users = []authz.User{
-			{ID: "a", Login: "x", Active: true}, {ID: "b", Login: "x", Active: true}, {ID: "c", Login: "x"},
-			{ID: "d", Login: "X", Active: true}, {ID: "e", Active: true}, {ID: "f", Active: true},
-		}
-		other := full("other")
-		other.Users = []authz.User{{ID: "z", Login: "x", Active: true}}
-		s := holding(t, o, w, other)
-		for _, tc := range []struct {
-			login, except string
-			want          int
-		}{{"x", "a", 1}, {"x", "c", 2}, {"x", "", 2}, {"X", "d", 0}, {"", "e", 0}, {"none", "a", 0}} {
-			got, err := s.SameLogin(t.Context(), "sweetlife", "", tc.login, tc.except)
-			require.NoError(t, err)
-			require.Equal(t, tc.want, got, "%q except %q", tc.login, tc.except)
-		}
-		require.NoError(t, s.Put(t.Context(), "sweetlife", "admin", authz.User{ID: "c", Login: "x", Active: true}))
-		got, err := s.SameLogin(t.Context(), "sweetlife", "", "x", "a")
-		require.NoError(t, err)
-		require.Equal(t, 2, got)
-	})
-}

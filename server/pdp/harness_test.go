@@ -24,7 +24,14 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // world has one of each entity, and one that stands alone.
 func world() authz.World {
 	return authz.World{
-		Bundle: authz.Bundle{Portal: authz.Portal{ID: "p", Policy: "x"}, Roles: []authz.Role{{ID: "clerk"}}},
+		Bundle: authz.Bundle{
+			Portal: authz.Portal{ID: "p", Policy: "x", ResourceScreens: map[string]map[string]string{"ticket": {"*": "Desk"}}},
+			Roles:  []authz.Role{{ID: "clerk"}},
+			Screens: []authz.Node{
+				{ID: "Desk", Kind: authz.Screen}, {ID: "Desk.phone", Kind: authz.Element, Parent: "Desk"}, {ID: "fax", Kind: authz.Element, Parent: "Desk"},
+			},
+			Rights: []authz.Right{{Role: "clerk", Node: "Desk.phone", Level: authz.View}},
+		},
 		Accounts: []authz.Account{
 			{ID: "A", Owner: "olga", Flags: map[string]bool{"big": true}, Attributes: map[string]any{"tier": "gold"}}, {ID: "B"},
 		},
@@ -36,7 +43,11 @@ func world() authz.World {
 			{ID: "bob", Login: "bob", Active: true, Account: "B"},
 			{ID: "eve", Login: "ann", Active: true},
 		},
-		Records: []authz.Record{{Type: "case", ID: "1", Account: "A"}, {Type: "case", ID: "2"}, {Type: "case", ID: "3", Account: "gone"}},
+		Records: []authz.Record{
+			{Type: "case", ID: "1", Account: "A"}, {Type: "case", ID: "2"}, {Type: "case", ID: "3", Account: "gone"},
+			{Type: "comment", ID: "1/a", Contact: "C", Owner: "bob", Parent: "case/1"},
+			{Type: "comment", ID: "2", Contact: "gone", Owner: "a queue", Parent: "case/gone"},
+		},
 	}
 }
 
@@ -122,6 +133,20 @@ func (s *source) SameLogin(ctx context.Context, portal, generation, login, excep
 	return s.Worlds.SameLogin(ctx, portal, generation, login, except)
 }
 
+func (s *source) UsersOfContact(ctx context.Context, portal, generation, contact string) ([]*authz.User, error) {
+	if err := s.read(ctx, generation, "users of "+contact); err != nil {
+		return nil, err
+	}
+	return s.Worlds.UsersOfContact(ctx, portal, generation, contact)
+}
+
+func (s *source) Count(ctx context.Context, portal, generation string, c authz.Count) (int, error) {
+	if err := s.read(ctx, generation, fmt.Sprintf("count %s of %q but %q", c.Name, c.Of, c.Except)); err != nil {
+		return 0, err
+	}
+	return s.Worlds.Count(ctx, portal, generation, c)
+}
+
 // views publishes one view under the portal's id "p" and as the default.
 type views struct {
 	mu   sync.Mutex
@@ -156,7 +181,11 @@ type bench struct {
 // facts as the reason.
 func setUp(t testing.TB) *bench {
 	t.Helper()
-	w := world()
+	return setUpWith(t, world())
+}
+
+func setUpWith(t testing.TB, w authz.World) *bench {
+	t.Helper()
 	b := &bench{source: newSource(w), clock: noon}
 	s, err := engine.Build(&w.Bundle, policies.RBACModel, engine.PolicyFunc(tell))
 	require.NoError(t, err)
@@ -181,6 +210,18 @@ func tell(_ context.Context, _ *authz.Query, f *authz.Facts) authz.Decision {
 	}
 	if r := f.Record; r != nil {
 		say("record=%s/%s account=%s contact=%s owner=%s %v %v", r.Type, r.ID, r.Account, r.Contact, r.Owner, r.Flags, r.Properties)
+	}
+	if f.Parent != nil {
+		say("parent=%s/%s", f.Parent.Type, f.Parent.ID)
+	}
+	if f.Owner != nil {
+		say("owned by=%s%v", f.Owner.ID, f.Owner.Roles)
+	}
+	if f.Contact != nil {
+		say("contact=%s", f.Contact.ID)
+	}
+	for _, field := range f.Fields {
+		say("field %s%v", field.Field, field.Levels)
 	}
 	if f.Account != nil {
 		say("of=%s", f.Account.ID)
