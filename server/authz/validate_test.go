@@ -173,6 +173,20 @@ func TestFaults(t *testing.T) {
 		}, []string{
 			`records[1].type: record type "a/b" holds a slash`, `records[1].id: "\x00" holds a control character`,
 			`records[1].account: account "acm" does not exist`, `records[1].contact: contact "bb" does not exist`}},
+		{"record's parent", func(w *authz.World) {
+			w.Records = append(w.Records, authz.Record{Type: "comment", ID: "1/a", Parent: "case/1"}, authz.Record{Type: "comment", ID: "1/b", Parent: "comment/1/c"},
+				authz.Record{Type: "comment", ID: "1/c", Parent: "comment/1/b"})
+		}, nil},
+		{"record's parent is wrong", func(w *authz.World) {
+			for _, parent := range []string{"case/11", "elsewhere/9", "1", "case/", "/1", "contact/ann", "account/acme", "comment/c9"} {
+				w.Records = append(w.Records, authz.Record{Type: "comment", ID: fmt.Sprint("c", len(w.Records)), Parent: parent})
+			}
+		}, []string{
+			`records[2].parent: record "case/11" does not exist; did you mean "case/1"?`, `records[3].parent: record "elsewhere/9" does not exist: add it`,
+			`records[4].parent: "1" names no record: want its type and id`, `records[5].parent: "case/" names no record`, `records[6].parent: "/1" names no record`,
+			`records[7].parent: "contact/ann" is no record: name it as the record's contact`, `records[8].parent: "account/acme" is no record`,
+			`records[9].parent: is the record itself`,
+		}},
 		{"record twice", func(w *authz.World) { w.Records[1].Type = "case" }, []string{`records[1].id: record "1" of type "case" is there twice: records[0]`}},
 
 		{"all at once, in order", func(w *authz.World) {
