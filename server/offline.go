@@ -16,7 +16,9 @@ import (
 const offlineCache = 100_000
 
 // Offline decides on worlds held in memory, under program, at the moments that now
-// gives. It is the same decision path as a server's, less store and transport.
+// gives. It is the same decision path as a server's, less store and transport. The
+// Decider's Admit and Provision judge changes of those worlds, which they do not
+// make, for the moment of the change when it names one.
 func Offline(worlds []authz.World, program *policy.Program, defaultPortal string, now func() time.Time) (*pdp.Decider, error) {
 	views, err := live.Static(worlds, policies.RBACModel, program, defaultPortal)
 	if err != nil {
