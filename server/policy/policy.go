@@ -29,6 +29,8 @@ type Policy struct {
 
 	scratch scratchPool
 	claims  claims
+
+	watch *watch // sees every evaluation; nil on the decision path
 }
 
 // Bind returns the policy that b's portal names, with the portal's settings as
@@ -47,19 +49,47 @@ func (p *Program) Bind(b *authz.Bundle) (*Policy, error) {
 	if err != nil {
 		return nil, authz.Errorf(authz.Internal, "the decision query does not compile").Because(err)
 	}
-	portal, err := ast.InterfaceToValue(portalDocument(b))
+	data, err := settingsOf(b)
 	if err != nil {
-		return nil, authz.Errorf(authz.Invalid, "the portal's settings cannot be shown to a policy: %v", err).Because(err)
+		return nil, err
 	}
 	bound := &Policy{
 		program: p, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
-		query: compiled, compiler: compiler, data: &settings{portal: portal},
+		query: compiled, compiler: compiler, data: data,
 	}
 	if bound.admission, err = p.changeRule(b.Portal.Policy, admissionRule); err != nil {
 		return nil, err
 	}
 	bound.provisioning, err = p.changeRule(b.Portal.Policy, provisioningRule)
 	return bound, err
+}
+
+// For returns the same policy bound to another portal, or to the same with other
+// settings. It takes a small part of the time of [Program.Bind].
+func (p *Policy) For(b *authz.Bundle) (*Policy, error) {
+	data, err := settingsOf(b)
+	if err != nil {
+		return nil, err
+	}
+	other := p.copied()
+	other.portal, other.data = ast.StringTerm(b.Portal.ID), data
+	return other, nil
+}
+
+// copied returns the policy with scratch space of its own.
+func (p *Policy) copied() *Policy {
+	return &Policy{
+		program: p.program, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
+		data: p.data, admission: p.admission, provisioning: p.provisioning,
+	}
+}
+
+func settingsOf(b *authz.Bundle) (*settings, error) {
+	portal, err := ast.InterfaceToValue(portalDocument(b))
+	if err != nil {
+		return nil, authz.Errorf(authz.Invalid, "the portal's settings cannot be shown to a policy: %v", err).Because(err)
+	}
+	return &settings{portal: portal}, nil
 }
 
 // result is the variable of a query that takes the rule's document.
@@ -167,7 +197,7 @@ func (p *Policy) eval(ctx context.Context, input *ast.Term, s *scratch) (ast.Val
 // for every evaluation.
 func (p *Policy) evaluate(ctx context.Context, query ast.Body, compiler ast.QueryCompiler, input *ast.Term, s *scratch) (ast.Value, error) {
 	var document ast.Value
-	err := topdown.NewQuery(query).
+	q := topdown.NewQuery(query).
 		WithCompiler(p.program.compiler).
 		WithQueryCompiler(compiler).
 		WithStore(p.data).
@@ -177,11 +207,14 @@ func (p *Policy) evaluate(ctx context.Context, query ast.Body, compiler ast.Quer
 		WithStrictBuiltinErrors(true).
 		WithBaseCache(p.data).
 		WithVirtualCache(&s.virtual).
-		WithCancel(&s.deadline).
-		Iter(ctx, func(r topdown.QueryResult) error {
-			document = r[result].Value
-			return nil
-		})
+		WithCancel(&s.deadline)
+	if p.watch != nil {
+		p.watch.begin(q, input)
+	}
+	err := q.Iter(ctx, func(r topdown.QueryResult) error {
+		document = r[result].Value
+		return nil
+	})
 	if err == nil && s.deadline.passed {
 		return nil, errors.New("evaluation was stopped at its time limit")
 	}

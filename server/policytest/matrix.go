@@ -27,8 +27,8 @@ type matrixLine struct {
 }
 
 func (p *parser) matrix(n *yamltree.Node, path string) {
-	c, m := p.start(n), matrix{}
-	fields := p.common(&c)
+	c, m := Case{Head: p.start(n)}, matrix{}
+	fields := p.claimed(&c)
 	maps.Copy(fields, yamltree.Fields{
 		"subjects":  p.entities(&m.subjects, "user", "ray.newman"),
 		"actions":   p.dimension(&m.actions),
@@ -36,7 +36,7 @@ func (p *parser) matrix(n *yamltree.Node, path string) {
 		"want":      func(*yamltree.Node, string) {}, // after the dimensions, whose members it names
 	})
 	p.Object(n, path, fields)
-	p.checkCommon(&c, n, path)
+	p.checkHead(&c.Head, n, path)
 	p.present(n, path, "subjects", "[ray.newman]")
 	p.present(n, path, "actions", "[view, edit]")
 	p.present(n, path, "resources", "[screen/SP408030]")

@@ -49,7 +49,7 @@ func (p *parser) read(root *yamltree.Node) {
 	later := func(*yamltree.Node, string) {}
 	p.Object(root, "", yamltree.Fields{
 		"portal": p.Text(&p.suite.Portal), "now": p.Time(&p.suite.Now), "given": p.patches(&p.given),
-		"cases": later, "matrices": later, "pending": later,
+		"cases": later, "matrices": later, "admission": later, "provisioning": later, "pending": later,
 	})
 	if root.Kind != yamltree.Map {
 		return
@@ -59,6 +59,8 @@ func (p *parser) read(root *yamltree.Node) {
 	}
 	p.each(root, "cases", p.oneCase)
 	p.each(root, "matrices", p.matrix)
+	p.each(root, "admission", p.admission)
+	p.each(root, "provisioning", p.provisioning)
 	p.each(root, "pending", p.pending)
 }
 
@@ -96,41 +98,49 @@ func (p *parser) needs(n *yamltree.Node, path, member, example string) {
 	}
 }
 
-// start returns a case with the suite's settings.
-func (p *parser) start(n *yamltree.Node) Case {
-	return Case{Line: n.Line, Portal: p.suite.Portal, Given: p.given, Query: authz.Query{Now: p.suite.Now}}
+// start returns the head of a case with the suite's settings.
+func (p *parser) start(n *yamltree.Node) Head {
+	return Head{Line: n.Line, Portal: p.suite.Portal, Given: p.given, Now: p.suite.Now}
 }
 
-// common are the keys that cases and matrices share.
-func (p *parser) common(c *Case) yamltree.Fields {
+// head are the keys that cases of all kinds share.
+func (p *parser) head(h *Head) yamltree.Fields {
 	return yamltree.Fields{
-		"id":                 p.Text(&c.ID),
-		"name":               p.Text(&c.Name),
-		"portal":             p.Text(&c.Portal),
-		"now":                p.Time(&c.Query.Now),
-		"given":              p.patches(&c.Given),
-		"subject_properties": p.claims(&c.Query.Subject.Properties),
-		"action_properties":  p.claims(&c.Query.Action.Properties),
-		"properties":         p.claims(&c.Query.Resource.Properties),
-		"context":            p.claims(&c.Query.Context),
-		"skip":               p.Text(&c.Skip),
-		"only":               p.Bool(&c.Only),
+		"id":     p.Text(&h.ID),
+		"name":   p.Text(&h.Name),
+		"portal": p.Text(&h.Portal),
+		"now":    p.Time(&h.Now),
+		"given":  p.patches(&h.Given),
+		"skip":   p.Text(&h.Skip),
+		"only":   p.Bool(&h.Only),
 	}
 }
 
-func (p *parser) checkCommon(c *Case, n *yamltree.Node, path string) {
+func (p *parser) checkHead(h *Head, n *yamltree.Node, path string) {
 	p.needs(n, path, "id", "AC-01")
 	if n.Get("skip") != nil {
 		p.needs(n, path, "skip", "the reason why the case is not run")
 	}
-	if c.Portal == "" && n.Kind == yamltree.Map {
+	if h.Portal == "" && n.Kind == yamltree.Map {
 		p.Fault(n.Pos, yamltree.Dot(path, "portal"), "is missing: name the portal that is asked, here or for the whole suite")
 	}
 }
 
+// claimed are the keys that cases and matrices share.
+func (p *parser) claimed(c *Case) yamltree.Fields {
+	fields := p.head(&c.Head)
+	maps.Copy(fields, yamltree.Fields{
+		"subject_properties": p.claims(&c.Query.Subject.Properties),
+		"action_properties":  p.claims(&c.Query.Action.Properties),
+		"properties":         p.claims(&c.Query.Resource.Properties),
+		"context":            p.claims(&c.Query.Context),
+	})
+	return fields
+}
+
 func (p *parser) oneCase(n *yamltree.Node, path string) {
-	c := p.start(n)
-	fields := p.common(&c)
+	c := Case{Head: p.start(n)}
+	fields := p.claimed(&c)
 	maps.Copy(fields, yamltree.Fields{
 		"subject":  p.entity(&c.Query.Subject, "user", "ray.newman"),
 		"action":   p.Text(&c.Query.Action.Name),
@@ -138,7 +148,7 @@ func (p *parser) oneCase(n *yamltree.Node, path string) {
 		"want":     p.want(&c.Want),
 	})
 	p.Object(n, path, fields)
-	p.checkCommon(&c, n, path)
+	p.checkHead(&c.Head, n, path)
 	p.present(n, path, "subject", "ray.newman")
 	p.needs(n, path, "action", "view")
 	p.present(n, path, "resource", "screen/SP408030")
@@ -150,6 +160,7 @@ func (p *parser) oneCase(n *yamltree.Node, path string) {
 
 // add adds a case within the bound.
 func (p *parser) add(c Case, at yamltree.Pos, path string) {
+	c.Query.Now = c.Now
 	if len(p.suite.Cases) == MaxCases {
 		p.Fault(at, path, "is one case too many: a suite has at most %d, those of its matrices included", MaxCases)
 	}

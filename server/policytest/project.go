@@ -207,7 +207,15 @@ func (l *loader) suite(name string) {
 		return
 	}
 	for i := range s.Cases {
-		l.scene(s, worlds, &s.Cases[i])
+		l.scene(s, worlds, &s.Cases[i].Head)
+	}
+	for i := range s.Changes {
+		c := &s.Changes[i]
+		if scene := l.scene(s, worlds, &c.Head); scene != nil {
+			if _, err := c.change(scene.world, s.File); err != nil {
+				l.add("", err, s.File)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package policytest
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"path"
@@ -64,24 +65,82 @@ func (s *scene) at(now time.Time) (*pdp.Decider, error) {
 	return d, err
 }
 
-// newScene prepares a world. base, if there is one, is a scene of the same
-// configuration, whose snapshot then serves.
-func newScene(w *authz.World, program *policy.Program, base *scene) (*scene, error) {
-	s := &scene{world: w, index: pdp.IndexWorlds([]authz.World{*w}), deciders: map[time.Time]*pdp.Decider{}}
+// newScene prepares a world. like, if there is one, is a scene under the same
+// policy; with sameConfig its snapshot serves too.
+func newScene(w *authz.World, program *policy.Program, like *scene, sameConfig bool) (s *scene, err error) {
+	s = &scene{world: w, index: pdp.IndexWorlds([]authz.World{*w}), deciders: map[time.Time]*pdp.Decider{}}
 	var snapshot *engine.Snapshot
-	if base != nil {
-		s.policy, snapshot = base.policy, base.view.Snapshot
-	} else {
-		var err error
-		if s.policy, err = program.Bind(&w.Bundle); err != nil {
-			return nil, err
-		}
-		if snapshot, err = engine.Build(&w.Bundle, policies.RBACModel, s.policy); err != nil {
+	switch {
+	case like != nil && sameConfig:
+		s.policy, snapshot = like.policy, like.view.Snapshot
+	case like != nil && like.world.Portal.Policy == w.Portal.Policy:
+		s.policy, err = like.policy.For(&w.Bundle)
+	default:
+		s.policy, err = program.Bind(&w.Bundle)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if snapshot == nil {
+		if snapshot, err = engine.Build(&w.Bundle, policies.RBACModel, judge{s.policy}); err != nil {
 			return nil, err
 		}
 	}
-	s.view = pdp.NewView(w.Portal.ID, pdp.View{Snapshot: snapshot, CountsLogins: s.policy.CountsSameLogin()})
+	s.view = pdp.NewView(w.Portal.ID, pdp.View{Snapshot: snapshot, Reads: s.policy.Reads(), Changes: judge{s.policy}})
 	return s, nil
+}
+
+// judge is a policy which lets the asker look on, or put another in its place.
+type judge struct{ *policy.Policy }
+
+// asking is what an asker wants of a judge, carried by its context: the path
+// between the two is that of every decision, and knows nothing of it.
+type asking struct {
+	instead *policy.Policy // nil: the scene's own
+	examine bool
+	lens    policy.Lens
+	seen    policy.Examination
+}
+
+type askingKey struct{}
+
+// of returns the policy that judges, and what the asker wants, or nil.
+func (j judge) of(ctx context.Context) (*policy.Policy, *asking) {
+	a, _ := ctx.Value(askingKey{}).(*asking)
+	if a != nil && a.instead != nil {
+		return a.instead, a
+	}
+	return j.Policy, a
+}
+
+// Decide decides as the policy does.
+func (j judge) Decide(ctx context.Context, q *authz.Query, f *authz.Facts) (d authz.Decision) {
+	p, a := j.of(ctx)
+	if a == nil || !a.examine {
+		return p.Decide(ctx, q, f)
+	}
+	d, a.seen = a.lens.Decide(ctx, p, q, f)
+	return d
+}
+
+// Admit judges as the policy does.
+func (j judge) Admit(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) (d authz.Admission) {
+	p, a := j.of(ctx)
+	if a == nil || !a.examine {
+		return p.Admit(ctx, c, f)
+	}
+	d, a.seen = a.lens.Admit(ctx, p, c, f)
+	return d
+}
+
+// Provision judges as the policy does.
+func (j judge) Provision(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) (d authz.Provisioning) {
+	p, a := j.of(ctx)
+	if a == nil || !a.examine {
+		return p.Provision(ctx, c, f)
+	}
+	d, a.seen = a.lens.Provision(ctx, p, c, f)
+	return d
 }
 
 // configures reports whether a patch touches what a snapshot is built from.
@@ -92,42 +151,41 @@ func (g *Given) configures() bool {
 }
 
 // scene prepares the portal that a case asks, and reports what keeps it from
-// being asked.
-func (l *loader) scene(s *Suite, worlds map[string]*authz.World, c *Case) {
-	w := worlds[c.Portal]
+// being asked; then it is nil.
+func (l *loader) scene(s *Suite, worlds map[string]*authz.World, h *Head) *scene {
+	w := worlds[h.Portal]
 	if w == nil {
-		l.out.Add(yamltree.Problem{File: s.File, Line: c.Line, Column: 1, Msg: fmt.Sprintf(
-			"asks portal %s, which is not there%s", yamltree.Clip(c.Portal), yamltree.Nearest(c.Portal, slices.Sorted(maps.Keys(worlds))))})
-		return
+		l.out.Add(yamltree.Problem{File: s.File, Line: h.Line, Column: 1, Msg: fmt.Sprintf(
+			"asks portal %s, which is not there%s", yamltree.Clip(h.Portal), yamltree.Nearest(h.Portal, slices.Sorted(maps.Keys(worlds))))})
+		return nil
 	}
-	var base *scene
-	for n := range len(c.Given) + 1 {
-		base = l.sceneOf(s, w, c.Portal, c.Given[:n], base)
-		if base == nil {
-			return
+	var last *scene
+	for n := range len(h.Given) + 1 {
+		if last = l.sceneOf(s, w, h.Portal, h.Given[:n], last); last == nil {
+			return nil
 		}
 	}
+	return last
 }
 
-// sceneOf returns the scene under the patches, of which base has all but the last.
-func (l *loader) sceneOf(s *Suite, w *authz.World, portal string, given []Given, base *scene) *scene {
+// sceneOf returns the scene under the patches, of which before has all but the last.
+func (l *loader) sceneOf(s *Suite, w *authz.World, portal string, given []Given, before *scene) *scene {
 	key := keyOf(s, portal, given)
 	if known, ok := l.project.scenes[key]; ok {
 		return known
 	}
 	l.project.scenes[key] = nil
+	sameConfig := false
 	if len(given) > 0 {
 		last := given[len(given)-1]
 		var err error
-		if w, err = fixture.Patch(base.world, s.File, last.node); err != nil {
+		if w, err = fixture.Patch(before.world, s.File, last.node); err != nil {
 			l.add("", err, s.File)
 			return nil
 		}
-		if last.configures() {
-			base = nil
-		}
+		sameConfig = !last.configures()
 	}
-	made, err := newScene(w, l.project.program, base)
+	made, err := newScene(w, l.project.program, before, sameConfig)
 	if err != nil {
 		l.out.Add(yamltree.Problem{File: path.Join(path.Dir(s.File), portal, "portal.yaml"), Msg: err.Error()})
 		return nil

@@ -22,20 +22,27 @@ type Suite struct {
 	File    string // as the caller named it
 	Portal  string // asked unless a case names another
 	Now     time.Time
-	Cases   []Case // in the order of the file, matrices last
+	Cases   []Case       // in the order of the file, matrices last
+	Changes []ChangeCase // admission, then provisioning
 	Pending []Pending
+}
+
+// Head is what cases of all kinds have.
+type Head struct {
+	ID, Name string
+	Line     int // of the case, or of the line of the matrix that it comes from
+	Portal   string
+	Now      time.Time
+	Given    []Given // changes of the portal's data, in the order in which they are made
+	Skip     string  // why the case is not run; empty: it is
+	Only     bool    // only such cases are run
 }
 
 // Case is one question and the decision that it must come to.
 type Case struct {
-	ID, Name string
-	Line     int // of the case, or of the line of the matrix that it comes from
-	Portal   string
-	Query    authz.Query // with the moment of the case
-	Given    []Given     // changes of the portal's data, in the order in which they are made
-	Want     Want
-	Skip     string // why the case is not run; empty: it is
-	Only     bool   // only such cases are run
+	Head
+	Query authz.Query
+	Want  Want
 }
 
 // Given is a merge patch of a portal's data, by id. Equal ones are equal by Text.
@@ -62,7 +69,7 @@ type Pending struct {
 }
 
 // String names the case in reports.
-func (c *Case) String() string { return named(c.ID, c.Name) }
+func (h *Head) String() string { return named(h.ID, h.Name) }
 
 func named(id, name string) string {
 	if name == "" {
@@ -75,6 +82,6 @@ func named(id, name string) string {
 // moment. They can be put to a server, which has no other.
 func (s *Suite) Stored() []Case {
 	return slices.DeleteFunc(slices.Clone(s.Cases), func(c Case) bool {
-		return len(c.Given) > 0 || c.Skip != "" || !c.Query.Now.Equal(s.Now)
+		return len(c.Given) > 0 || c.Skip != "" || !c.Now.Equal(s.Now)
 	})
 }
