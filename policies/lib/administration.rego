@@ -73,5 +73,16 @@ contact_taken if {
 }
 
 # METADATA
-# description: Another active user has the login.
-login_taken if input.same_login > 0
+# description: |
+#   The write gives to an active user, or activates one with, a login that another
+#   active user has. Who had it before may be written otherwise, above all deactivated.
+login_taken if {
+	input.same_login > 0
+	input.new.active == true
+	not login_kept
+}
+
+login_kept if {
+	input.old.active == true
+	input.old.login == input.new.login
+}

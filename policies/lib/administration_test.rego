@@ -108,8 +108,23 @@ test_contact_of_a_new_user_taken if {
 	administration.contact_taken with input as event
 }
 
-test_login_taken if {
-	administration.login_taken with input as {"same_login": 1}
-	not administration.login_taken with input as {"same_login": 0}
-	not administration.login_taken with input as {}
+login_of(active) := {"login": "x", "active": active}
+
+test_login_taken[name] if {
+	some name, case in {
+		"a new user": {"new": login_of(true), "want": true},
+		"a new user who is not active": {"new": login_of(false), "want": false},
+		"another login": {"old": {"login": "y", "active": true}, "new": login_of(true), "want": true},
+		"activated": {"old": login_of(false), "new": login_of(true), "want": true},
+		"deactivated": {"old": login_of(true), "new": login_of(false), "want": false},
+		"had it before": {"old": login_of(true), "new": login_of(true), "want": false},
+	}
+	event := object.remove(object.union({"same_login": 1}, case), ["want"])
+	got := {true | administration.login_taken with input as event}
+	got == {true | case.want}
+}
+
+test_login_of_nobody_else if {
+	not administration.login_taken with input as {"same_login": 0, "new": login_of(true)}
+	not administration.login_taken with input as {"new": login_of(true)}
 }
