@@ -1,0 +1,51 @@
+# METADATA
+# title: Logins
+# description: |
+#   Who may log in to the portal at all. It takes a stored user who is active, and
+#   a portal whose setting `login_enabled` is true; where users log in by mail
+#   address, it takes an address as well, and no other active user with the same.
+#   Logins are compared trimmed and in lower case, and an empty one is nobody's.
+package lib.logins
+
+# METADATA
+# description: The stored user is active, and the portal lets its users in.
+open if {
+	input.user.active == true
+	data.portal.settings.login_enabled == true
+}
+
+# METADATA
+# description: |
+#   As `open`, for portals whose users log in by their mail address: every holder of
+#   an address that two active users have is kept out.
+open_by_mail if {
+	input.user.active == true
+	data.portal.settings.login_enabled == true
+	address
+	input.user.same_login == 0
+}
+
+# METADATA
+# description: The login is a mail address.
+address if regex.match(`^\s*[^@\s]+@[^@\s]+\s*$`, input.user.login)
+
+# METADATA
+# description: |
+#   Why the user may not log in: a reason for the decision. It only says why;
+#   undefined, it opens nothing. Where users log in by mail address,
+#   `mail_refusal` goes on from where this one ends.
+refusal := "login_required" if input.subject.type == "anonymous"
+
+else := "user_inactive" if input.user.active == false
+
+else := "user_unknown" if not input.user.active
+
+else := "login_disabled" if not data.portal.settings.login_enabled == true
+
+# METADATA
+# description: Why the user may not log in where users log in by mail address.
+mail_refusal := refusal if refusal
+
+else := "no_email" if not address
+
+else := "login_not_unique" if not input.user.same_login == 0
