@@ -38,7 +38,7 @@ import data.lib.logins
 #     login_not_unique: Another active user has the same mail address.
 #     acting_unsupported: This portal lets nobody act as somebody else.
 #     feature_off: A feature that the module belongs to is switched off.
-#     no_contact: A portal user is the login of a contact, and this one has none.
+#     not_portal_user: A portal user is the login of a contact, of a type of such, and this one is not.
 #     crm_user: Users of the CRM manage portal access, and do nothing in the portal.
 #     crm_only: Portal access is managed in the CRM alone.
 #     contact_not_readable: The user of the CRM cannot read contacts.
@@ -68,9 +68,9 @@ else := {"outcome": "deny", "reason": "feature_off"} if input.screen.features_of
 
 else := document if {
 	input.user.active == true
-	input.user.contact
-	document := granted
+	portal_user
 	logins.open_by_mail
+	document := granted
 }
 
 else := document if {
@@ -83,7 +83,7 @@ else := card_refusal if data.portal.user_types[input.user.user_type].linked == "
 
 else := {"outcome": "deny", "reason": reason} if reason := logins.mail_refusal
 
-else := {"outcome": "deny", "reason": "no_contact"} if not input.user.contact
+else := {"outcome": "deny", "reason": "not_portal_user"} if not portal_user
 
 else := {"outcome": "deny", "reason": "action_unknown"} if not knows[input.resource.type][input.action.name]
 
@@ -331,6 +331,11 @@ warned["block_does_not_last"] if {
 	task.kind == "add_or_update_portal_user"
 	task.active == true
 	task.access.active == true
+}
+
+portal_user if {
+	input.user.contact
+	data.portal.user_types[input.user.user_type].linked == "contact"
 }
 
 # METADATA
