@@ -135,7 +135,7 @@ else := {"outcome": "deny", "reason": "level_too_low", "level": module} if {
 	module < 3
 }
 
-else := {"outcome": "deny", "reason": "other_account"} if not own_claim("account", input.user.account)
+else := {"outcome": "deny", "reason": "other_account"} if not own_account
 
 else := {"outcome": "deny", "reason": "other_contact"}
 
@@ -242,8 +242,8 @@ granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": 
 	input.action.name == "create"
 	module >= 3
 	not input.record.id
-	own_claim("account", input.user.account)
-	own_claim("contact", input.user.contact)
+	own_account
+	own_contact
 }
 
 # METADATA
@@ -285,7 +285,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": 
 	input.user.flags.admin == true
 	module >= 1
 	not input.record.id
-	own_claim("account", input.user.account)
+	own_account
 }
 
 # METADATA
@@ -374,5 +374,8 @@ contact_fields := fields.mask if data.portal.settings.admin_edits_contacts == tr
 
 else := fields.readable
 
-# What the caller says of a new record is left out, or is the user's own.
-own_claim(name, own) if object.get(input.resource.properties, name, own) == own
+# METADATA
+# description: What the caller says of the company of a new record is left out, or is the user's own.
+own_account if object.get(input.resource.properties, "account", input.user.account) == input.user.account
+
+own_contact if object.get(input.resource.properties, "contact", input.user.contact) == input.user.contact
