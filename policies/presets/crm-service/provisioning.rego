@@ -229,7 +229,10 @@ before := input.old
 
 before := {} if input.operation == "create"
 
-is_empty(value) if trim_space(value) == ""
+is_empty(value) if {
+	is_string(value)
+	trim_space(value) == ""
+}
 
 is_empty(null)
 
@@ -256,15 +259,15 @@ effects(id, task) := [{
 	task.kind == "add_or_update_portal_user"
 }
 
-effects(id, task) := [effect |
+effects(id, task) := [object.union({"id": numbered(id, i), "entity": named(user)}, removal(task)) |
 	some i, user in input.users
-	effect := object.union(
-		{"id": numbered(id, i), "kind": "deactivate", "entity": named(user)},
-		{"set": {"grants": []} | task.clear_profile == true},
-	)
 ] if {
 	task.kind == "remove_portal_user"
 }
+
+removal(task) := {"kind": "update", "set": {"active": false, "grants": []}} if task.clear_profile == true
+
+else := {"kind": "deactivate"}
 
 # METADATA
 # description: What the task says of access; what it does not say stays as it is.
