@@ -35,16 +35,38 @@ func (s *Snapshot) Node(id string) *authz.NodeFacts {
 	return n
 }
 
-// under returns the node and those below it, parents first.
+// under returns the node and those below it, parents first and itself before all.
+// A screen that a workspace shows too is below that one as well.
 func (s *Snapshot) under(top int32) []int32 {
 	var nodes []int32
 	for i := range s.tree.facts {
-		if s.tree.below(top, int32(i)) {
-			nodes = append(nodes, int32(i))
+		if node := int32(i); s.tree.below(top, node) || s.shownBelow(top, node) {
+			nodes = append(nodes, node)
 		}
 	}
-	slices.SortStableFunc(nodes, func(a, b int32) int { return cmp.Compare(len(s.tree.paths[a]), len(s.tree.paths[b])) })
+	slices.SortStableFunc(nodes, func(a, b int32) int {
+		switch top {
+		case a:
+			return -1
+		case b:
+			return 1
+		}
+		return cmp.Compare(len(s.tree.paths[a]), len(s.tree.paths[b]))
+	})
 	return nodes
+}
+
+// shownBelow reports whether the node, or one above it, is also shown in the
+// workspace or in one below that.
+func (s *Snapshot) shownBelow(top, node int32) bool {
+	for _, step := range s.tree.paths[node] {
+		for _, id := range s.bundle.Screens[step].AlsoIn {
+			if at, ok := s.tree.at[id]; ok && s.tree.below(top, at) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Levels returns the explicit levels of all roles at the node called id and at the
