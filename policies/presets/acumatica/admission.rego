@@ -58,7 +58,6 @@ refusals contains {"rule": "guest_role_stays", "field": "guest", "reason": "role
 # title: Users hold only roles that their type allows
 # custom: {id: role_of_type, reason: role_not_allowed}
 refusals contains {"rule": "role_of_type", "field": "grants", "reason": "role_not_allowed"} if {
-	administration.user_written
 	not administration.roles_follow_type
 	administration.roles_not_allowed[_]
 }
@@ -75,7 +74,6 @@ refusals contains {"rule": "address_needed", "field": "login", "reason": "no_ema
 # title: No two active users have one login
 # custom: {id: login_unique, reason: login_taken}
 refusals contains {"rule": "login_unique", "field": "login", "reason": "login_taken"} if {
-	administration.user_written
 	administration.login_taken
 }
 

@@ -78,7 +78,6 @@ refusals contains {"rule": "own_tickets", "field": "account", "reason": "other_a
 refusals contains {"rule": "ticket_stays", "field": "contact", "reason": "other_contact"} if {
 	input.actor
 	not staff
-	input.operation == "update"
 	input.entity.of == "ticket"
 	some member in ["contact", "account"]
 	object.get(input.old, member, "") != object.get(input.new, member, "")
@@ -105,7 +104,6 @@ refusals contains {"rule": "address_needed", "field": "contact", "reason": "no_e
 # title: No two active users have one login
 # custom: {id: login_unique, reason: login_taken}
 refusals contains {"rule": "login_unique", "field": "login", "reason": "login_taken"} if {
-	administration.user_written
 	administration.login_taken
 }
 
@@ -121,7 +119,6 @@ refusals contains {"rule": "contact_unique", "field": "contact", "reason": "cont
 # title: Users hold only roles that their type allows
 # custom: {id: role_of_type, reason: role_not_allowed}
 refusals contains {"rule": "role_of_type", "field": "grants", "reason": "role_not_allowed"} if {
-	administration.user_written
 	administration.roles_not_allowed[_]
 }
 
@@ -131,6 +128,12 @@ refusals contains {"rule": "role_of_type", "field": "grants", "reason": "role_no
 refusals contains {"rule": "sign_up_open", "field": "active", "reason": "sign_up_off"} if {
 	signed_up
 	not data.portal.settings.self_signup == true
+}
+
+# Nobody signs up as an agent.
+refusals contains {"rule": "sign_up_open", "field": "user_type", "reason": "sign_up_off"} if {
+	signed_up
+	agent_type
 }
 
 # METADATA
@@ -157,13 +160,13 @@ patches contains {"active": false} if {
 }
 
 both_strict if {
-	input.entity.kind == "portal"
 	input.new.settings.access == "registered_only"
 	input.new.settings.sign_in_to_submit == true
 }
 
 signed_up if {
-	end_user_created
+	input.entity.kind == "user"
+	input.operation == "create"
 	input.context.sign_up == true
 }
 
@@ -197,7 +200,6 @@ administrator if {
 # description: An active user writes a ticket, which goes on being there.
 ticket_kept if {
 	input.actor.active == true
-	input.entity.kind == "record"
 	input.entity.of == "ticket"
 	input.operation in {"create", "update"}
 }

@@ -20,7 +20,6 @@ tasks contains {
 		{"account": account | account := input.contact.account},
 	),
 } if {
-	input.entity.kind == "record"
 	input.entity.of == "ticket"
 	input.operation == "create"
 	data.portal.settings.auto_invite == true
