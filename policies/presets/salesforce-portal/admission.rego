@@ -85,8 +85,10 @@ refusals contains {"rule": "level_of_account", "field": "position", "reason": "n
 	administration.user_written
 	new_licence.attributes.role_based == true
 	input.new.position
-	not ranks[input.new.position] <= levels
+	not level_exists
 }
+
+level_exists if ranks[input.new.position] <= levels
 
 # METADATA
 # title: Three levels at most
@@ -94,7 +96,7 @@ refusals contains {"rule": "level_of_account", "field": "position", "reason": "n
 refusals contains {"rule": "three_levels", "field": "settings", "reason": "no_such_level"} if {
 	input.entity.kind == "portal"
 	input.operation != "delete"
-	not input.new.settings.roles_per_account in {1, 2, 3}
+	not object.get(input.new.settings, "roles_per_account", 0) in {1, 2, 3}
 }
 
 # METADATA

@@ -93,9 +93,11 @@ else := management_refusal if input.resource.type == "user"
 
 else := {"outcome": "deny", "reason": "resource_unknown"} if not input.screen.screen_id
 
-else := {"outcome": "deny", "reason": "not_licensed"} if not input.screen.screen_id in licence.attributes.objects
+else := {"outcome": "deny", "reason": "not_licensed"} if not licensed
 
-else := {"outcome": "deny", "reason": "not_granted"} if not level > 0
+else := {"outcome": "deny", "reason": "not_granted"} if not level
+
+else := {"outcome": "deny", "reason": "not_granted"} if level == 0
 
 else := {"outcome": "deny", "reason": "action_unknown"} if not need
 
@@ -120,7 +122,7 @@ else := {"outcome": "deny", "reason": "comment_not_published"} if {
 
 else := {"outcome": "deny", "reason": "parent_differs"} if not shared_as
 
-else := {"outcome": "deny", "reason": "not_shared"} if not max(reach) > 0
+else := {"outcome": "deny", "reason": "not_shared"} if count(reach) == 0
 
 else := {"outcome": "hide", "reason": "not_visible"} if input.action.name == "list"
 
@@ -161,9 +163,11 @@ else := {"outcome": "deny", "reason": "action_unknown"}
 
 # METADATA
 # description: Why a member of the staff may not.
-staff_refusal := {"outcome": "deny", "reason": "not_licensed"} if not input.screen.screen_id in licence.attributes.objects
+staff_refusal := {"outcome": "deny", "reason": "not_licensed"} if not licensed
 
-else := {"outcome": "deny", "reason": "not_granted"} if not level > 0
+else := {"outcome": "deny", "reason": "not_granted"} if not level
+
+else := {"outcome": "deny", "reason": "not_granted"} if level == 0
 
 else := {"outcome": "deny", "reason": "level_too_low", "level": level} if level < 2
 
@@ -190,13 +194,15 @@ member if {
 # description: The user's type, which is a licence of portal users or a role of the staff's tree.
 licence := data.portal.user_types[input.user.user_type]
 
+licensed if input.screen.screen_id in licence.attributes.objects
+
 # METADATA
 # title: Object rights
 # description: |
 #   The widest level that the profile or a permission set has at the object, as far as
 #   the licence covers the object. A permission set only adds.
 object_right := max([held | some held in input.rights[input.screen.screen_id]]) if {
-	input.screen.screen_id in licence.attributes.objects
+	licensed
 	not input.screen.features_off[0]
 }
 
