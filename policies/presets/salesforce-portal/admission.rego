@@ -30,8 +30,10 @@ admission := {"refusals": refusals, "defaults": defaults}
 # custom: {id: deactivate_only, reason: only_deactivated}
 refusals contains {"rule": "deactivate_only", "field": "active", "reason": "only_deactivated"} if {
 	administration.user_deleted
-	not data.portal.user_types[input.old.user_type].linked == "employee"
+	not staff_deleted
 }
+
+staff_deleted if data.portal.user_types[input.old.user_type].linked == "employee"
 
 # METADATA
 # title: The owner of the account has a role
@@ -265,11 +267,15 @@ partial_defaults contains {"flags": {"super_user": true}} if {
 }
 
 # The top role of the account hangs below the role of its owner, whoever that is now.
-partial_defaults contains {"attributes": {"owner_role": object.get(input.owner, "user_type", null)}} if {
+partial_defaults contains {"attributes": {"owner_role": top_role}} if {
 	input.entity.kind == "account"
 	input.operation != "delete"
-	object.get(input.new.attributes, "owner_role", null) != object.get(input.owner, "user_type", null)
+	object.get(input.new.attributes, "owner_role", null) != top_role
 }
+
+top_role := owner_role if owner_role
+
+else := null
 
 new_licence := data.portal.user_types[input.new.user_type]
 
@@ -344,8 +350,10 @@ roles_to_make := levels - count(positions) if new_licence.attributes.role_based 
 # description: A portal user makes the write, not the staff and not the system.
 portal_user_acts if {
 	input.actor.id
-	not data.portal.user_types[input.actor.user_type].linked == "employee"
+	not staff_acts
 }
+
+staff_acts if data.portal.user_types[input.actor.user_type].linked == "employee"
 
 reports_for_account if {
 	input.actor.flags.super_user
