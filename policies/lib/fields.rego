@@ -12,7 +12,7 @@ package lib.fields
 # description: Every field with `hidden`, `read` or `write`, for who may change the record.
 mask := {name: access |
 	some name, held in input.fields
-	access := accesses[max({0} | {level | some level in held})]
+	access := ["hidden", "read", "write"][min({2, max({0} | {level | some level in held})})]
 }
 
 # METADATA
@@ -21,5 +21,3 @@ readable := {name: access |
 	some name, held in input.fields
 	access := ["hidden", "read"][min({1, max({0} | {level | some level in held})})]
 }
-
-accesses := ["hidden", "read", "write", "write", "write", "write"]

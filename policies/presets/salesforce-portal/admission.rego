@@ -84,7 +84,6 @@ refusals contains {"rule": "position_of_licence", "field": "position", "reason":
 # title: Levels that the account has
 # custom: {id: level_of_account, reason: no_such_level}
 refusals contains {"rule": "level_of_account", "field": "position", "reason": "no_such_level"} if {
-	administration.user_written
 	new_licence.attributes.role_based == true
 	input.new.position
 	not level_exists
@@ -97,7 +96,6 @@ level_exists if ranks[input.new.position] <= levels
 # custom: {id: three_levels, reason: no_such_level}
 refusals contains {"rule": "three_levels", "field": "settings", "reason": "no_such_level"} if {
 	input.entity.kind == "portal"
-	input.operation != "delete"
 	not object.get(input.new.settings, "roles_per_account", 0) in {1, 2, 3}
 }
 
