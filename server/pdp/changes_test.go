@@ -210,6 +210,10 @@ func TestWrittenEntityRefersToItself(t *testing.T) {
 	require.Equal(t, "eve", j.facts.Owner.ID)
 	require.Nil(t, j.facts.Contact)
 
+	admit(t, b, create(authz.Record{Type: "case", ID: "9", Account: "B", Contact: "C"}), authz.Known{})
+	require.Equal(t, "C", j.facts.Contact.ID)
+	require.Equal(t, "B", j.facts.Account.ID, "the record's own account goes before its contact's")
+
 	admit(t, b, create(authz.Account{ID: "N", Owner: "a queue"}), authz.Known{})
 	require.Nil(t, j.facts.Owner, "an owner who is no user")
 

@@ -184,13 +184,13 @@ func eachMember(what string, v ast.Value, visit func(name string, v ast.Value) e
 }
 
 // eachItem calls visit for every item of the set or array, of which there are at
-// most that many.
+// most that many. An object is none: it iterates over pairs.
 func eachItem(name string, v ast.Value, most int, visit func(ast.Value) error) error {
 	list, ok := v.(interface {
 		Len() int
 		Iter(func(*ast.Term) error) error
 	})
-	if _, isObject := v.(ast.Object); !ok || isObject {
+	if !ok {
 		return fmt.Errorf("%s is %s, not a set or an array", name, ast.ValueName(v))
 	}
 	if list.Len() > most {
