@@ -18,7 +18,7 @@ import data.lib.administration
 #     edition: The edition of the organization has no Self-Service.
 #     permission_missing: Staff need the permission to edit Self-Service users, and it reaches nobody else.
 #     staff_only: Only active staff write this.
-#     other_account: A new case is of the writer's own account.
+#     other_account: A user is of its contact's account, and a case of the account of the user who submits it.
 #     other_contact: A new case is of the writer's own contact.
 #     flags_by_staff: Only staff say what is shown in the portal.
 #     no_email: No login is named, and the contact has no mail address to take for one.
@@ -37,8 +37,8 @@ refusals contains {"rule": "contact_with_account", "field": "contact", "reason":
 
 # METADATA
 # title: A user belongs to the account of its contact
-# custom: {id: account_of_contact, reason: no_account}
-refusals contains {"rule": "account_of_contact", "field": "account", "reason": "no_account"} if {
+# custom: {id: account_of_contact, reason: other_account}
+refusals contains {"rule": "account_of_contact", "field": "account", "reason": "other_account"} if {
 	self_service_written
 	input.new.account != input.contact.account
 }
@@ -66,7 +66,7 @@ refusals contains {"rule": "old_organization", "field": "settings.login_enabled"
 # custom: {id: edition_with_portal, reason: edition}
 refusals contains {"rule": "edition_with_portal", "field": "settings.login_enabled", "reason": "edition"} if {
 	switched_on
-	not input.new.settings.edition in editions
+	not switched_on_in_edition
 }
 
 # METADATA
@@ -74,7 +74,7 @@ refusals contains {"rule": "edition_with_portal", "field": "settings.login_enabl
 # custom: {id: edition_with_users, reason: edition}
 refusals contains {"rule": "edition_with_users", "field": "active", "reason": "edition"} if {
 	enabled
-	not data.portal.settings.edition in editions
+	not edition_offers
 }
 
 # METADATA
@@ -117,6 +117,7 @@ refusals contains {"rule": "own_case_contact", "field": "contact", "reason": "ot
 # custom: {id: outside_flags, reason: flags_by_staff}
 refusals contains {"rule": "outside_flags", "field": "flags", "reason": "flags_by_staff"} if {
 	outside
+	submitted
 	input.new.flags[_]
 }
 
@@ -157,7 +158,10 @@ refusals contains {"rule": "comment_length", "field": "properties.body", "reason
 
 # METADATA
 # description: At most 4,000 bytes, each of which is two hexadecimal digits.
-short(text) if count(hex.encode(text)) <= 8000
+short(text) if {
+	is_string(text)
+	count(hex.encode(text)) <= 8000
+}
 
 # METADATA
 # description: A Self-Service user is written, and stays or comes to be.
@@ -186,6 +190,8 @@ switched_on if {
 	input.new.settings.login_enabled == true
 	not input.old.settings.login_enabled == true
 }
+
+switched_on_in_edition if input.new.settings.edition in editions
 
 # METADATA
 # description: |
