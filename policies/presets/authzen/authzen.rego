@@ -35,7 +35,6 @@ else := {"outcome": "deny", "reason": "acting_unsupported"} if input.context.act
 
 else := document if {
 	input.user.active == true
-	input.resource.type == "record"
 	document := granted
 }
 
