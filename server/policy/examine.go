@@ -79,6 +79,8 @@ type watch struct {
 
 func (w *watch) begin(q *topdown.Query, input *ast.Term) {
 	w.input, w.trace = input, trace{frames: map[uint64]*frame{}, held: map[string][]*held{}, touched: map[place]bool{}}
+	// Several rules may give one answer, of which the evaluator takes the first.
+	q.WithEarlyExit(false)
 	q.WithQueryTracer(&w.trace)
 	if w.coverage != nil {
 		q.WithQueryTracer(w.coverage.hits)

@@ -27,6 +27,25 @@ type Program struct {
 // [Capabilities] are errors. limit bounds each evaluation. The error is Invalid
 // and lists every fault with file, line and column.
 func Compile(modules Modules, schema []byte, limit time.Duration) (*Program, error) {
+	v, err := NewVariants(modules, schema, limit)
+	if err != nil {
+		return nil, err
+	}
+	return v.compile(v.parsed, modules.Revision())
+}
+
+// Variants are programs that differ in one module each from a set of modules, the
+// others of which are parsed once. It is safe for concurrent use.
+type Variants struct {
+	modules Modules
+	parsed  map[string]*ast.Module // never written to: the compiler works on copies
+	schemas *ast.SchemaSet
+	caps    *ast.Capabilities
+	limit   time.Duration
+}
+
+// NewVariants parses the modules. The error is as that of [Compile].
+func NewVariants(modules Modules, schema []byte, limit time.Duration) (*Variants, error) {
 	if limit <= 0 {
 		return nil, authz.Errorf(authz.Invalid, "the time limit of an evaluation must be positive, got %s", limit)
 	}
@@ -34,18 +53,31 @@ func Compile(modules Modules, schema []byte, limit time.Duration) (*Program, err
 	if err := json.Unmarshal(schema, &input); err != nil {
 		return nil, authz.Errorf(authz.Invalid, "the schema of input is not JSON: %v", err).Because(err)
 	}
-	caps := Capabilities()
-	parsed, err := parse(modules, caps)
+	v := &Variants{modules: modules, schemas: ast.NewSchemaSet(), caps: Capabilities(), limit: limit}
+	v.schemas.Put(ast.SchemaRootRef, input)
+	var err error
+	v.parsed, err = parse(modules, v.caps)
+	return v, err
+}
+
+// With compiles the modules with another source in the place of one. The error is
+// as that of [Compile].
+func (v *Variants) With(path, source string) (*Program, error) {
+	changed, err := parse(Modules{path: source}, v.caps)
 	if err != nil {
 		return nil, err
 	}
-	schemas := ast.NewSchemaSet()
-	schemas.Put(ast.SchemaRootRef, input)
-	c := ast.NewCompiler().WithStrict(true).WithCapabilities(caps).WithSchemas(schemas)
+	parsed, modules := maps.Clone(v.parsed), maps.Clone(v.modules)
+	parsed[path], modules[path] = changed[path], source
+	return v.compile(parsed, modules.Revision())
+}
+
+func (v *Variants) compile(parsed map[string]*ast.Module, revision string) (*Program, error) {
+	c := ast.NewCompiler().WithStrict(true).WithCapabilities(v.caps).WithSchemas(v.schemas)
 	if c.Compile(parsed); c.Failed() {
 		return nil, invalid(c.Errors)
 	}
-	return &Program{compiler: c, revision: modules.Revision(), limit: limit}, nil
+	return &Program{compiler: c, revision: revision, limit: v.limit}, nil
 }
 
 func parse(modules Modules, caps *ast.Capabilities) (map[string]*ast.Module, error) {

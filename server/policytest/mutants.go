@@ -12,8 +12,9 @@ import (
 // Mutant is a portal that differs in one stored fact from another. A decision
 // table that cannot tell the two apart does not hold that fact.
 type Mutant struct {
-	What  string // such as `storehut: user "ray.newman": not active`
-	World authz.World
+	What   string    // such as `storehut: user "ray.newman": not active`
+	Entity authz.Key // that differs
+	World  authz.World
 }
 
 // Mutants returns the mutants of worlds[i], in a fixed order: rights removed or
@@ -50,7 +51,7 @@ type editor struct {
 func (e *editor) offer(of authz.Stored, what string, apply func(*authz.World)) {
 	w := *e.world
 	apply(&w)
-	e.mutants = append(e.mutants, Mutant{What: fmt.Sprintf("%s: %s: %s", e.world.Portal.ID, of.Key(), what), World: w})
+	e.mutants = append(e.mutants, Mutant{What: fmt.Sprintf("%s: %s: %s", e.world.Portal.ID, of.Key(), what), Entity: of.Key(), World: w})
 }
 
 // at replaces the list by one whose element i is changed.

@@ -39,6 +39,7 @@ type Project struct {
 	files    map[string]string // module -> its file, as reports name it
 	measured map[string]bool   // modules whose coverage counts; nil: those that the portals reach
 	program  *policy.Program
+	portals  map[string]map[string]*authz.World // folder -> portal -> its data; nil for a folder at fault
 	scenes   map[sceneKey]*scene
 }
 
@@ -68,8 +69,8 @@ func Load(from Source) (*Project, error) {
 	if from.Limit == 0 {
 		from.Limit = 10 * time.Second
 	}
-	p := &Project{limit: from.Limit, files: map[string]string{}, scenes: map[sceneKey]*scene{}}
-	l := &loader{project: p, folders: map[string]map[string]*authz.World{}}
+	p := &Project{limit: from.Limit, files: map[string]string{}, portals: map[string]map[string]*authz.World{}, scenes: map[sceneKey]*scene{}}
+	l := &loader{project: p}
 	names, err := l.suiteFiles(from.Paths)
 	if err != nil {
 		return nil, err
@@ -145,7 +146,6 @@ func policyFolders(from Source) ([]string, error) {
 // loader gathers what is wrong while a project is read.
 type loader struct {
 	project *Project
-	folders map[string]map[string]*authz.World // folder -> portal -> its data; nil for a folder at fault
 	out     yamltree.Collector
 }
 
@@ -256,10 +256,10 @@ func (l *loader) add(dir string, err error, file string) {
 
 // portals returns the portals of a folder by id, or nil when they are at fault.
 func (l *loader) portals(dir string) map[string]*authz.World {
-	if worlds, known := l.folders[dir]; known {
+	if worlds, known := l.project.portals[dir]; known {
 		return worlds
 	}
-	l.folders[dir] = nil
+	l.project.portals[dir] = nil
 	worlds, err := fixture.Load(os.DirFS(dir))
 	if err != nil {
 		l.add(dir, err, dir)
@@ -269,6 +269,6 @@ func (l *loader) portals(dir string) map[string]*authz.World {
 	for i := range worlds {
 		byID[worlds[i].Portal.ID] = &worlds[i]
 	}
-	l.folders[dir] = byID
+	l.project.portals[dir] = byID
 	return byID
 }
