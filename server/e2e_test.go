@@ -21,7 +21,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/portcullis-authz/portcullis/fixtures"
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server"
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -175,16 +174,6 @@ func demo(t *testing.T) []authz.World {
 	return worlds
 }
 
-func suite(t *testing.T) *policytest.Suite {
-	t.Helper()
-	data, err := fs.ReadFile(fixtures.FS, "acumatica/decisions.yaml")
-	require.NoError(t, err)
-	s, err := policytest.Parse("decisions.yaml", data)
-	require.NoError(t, err)
-	s.Cases = s.Stored()
-	return s
-}
-
 // said is what every surface must say alike, in the form of JSON, in which an
 // absent list equals an empty one.
 func said(t *testing.T, d authz.Decision) string {
@@ -200,53 +189,54 @@ func said(t *testing.T, d authz.Decision) string {
 	return string(b)
 }
 
-// TestSurfaces puts every row of the decision table to the engine in process and,
-// one by one and in a batch, to a server on a database. All must answer as the
-// row wants, and alike in what the row leaves open. cmd/portcullis asks the
-// binary.
+// TestSurfaces puts every decision row of every preset to the engine in process and,
+// one by one and in a batch, to a server on a database. All must answer as the row
+// wants, and alike in what the row leaves open. cmd/portcullis asks the binary.
 func TestSurfaces(t *testing.T) {
-	s, worlds := suite(t), demo(t)
-	now := func() time.Time { return s.Now }
-	program, err := server.Program("", time.Second)
+	moment := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	now := func() time.Time { return moment }
+	project, err := policytest.Load(policytest.Source{Paths: []string{"../fixtures"}})
+	require.NoError(t, err)
+	worlds, cases := project.Stage(moment)
+	program, err := server.Program("", 10*time.Second)
 	require.NoError(t, err)
 	offline, err := server.Offline(worlds, program, "", now)
 	require.NoError(t, err)
-	engine := func(ctx context.Context, portal string, q authz.Query) (authz.Decision, error) {
-		return server.One(ctx, offline, portal, q)
-	}
-	r := start(t, worlds, func(o *server.Options) { o.Now, o.HTTP.Now = now, now })
+	r := start(t, worlds, func(o *server.Options) { o.Now, o.HTTP.Now, o.Eval = now, now, 10*time.Second })
 
-	byPortal := map[string][]int{}
-	for i := range s.Cases {
-		byPortal[s.Cases[i].Portal] = append(byPortal[s.Cases[i].Portal], i)
-	}
-	batched := make([]authz.Decision, len(s.Cases))
-	for portal, rows := range byPortal {
-		qs := make([]authz.Query, len(rows))
-		for n, i := range rows {
-			qs[n] = s.Cases[i].Query
-		}
-		for n, d := range r.batch(t, portal, qs) {
-			batched[rows[n]] = d
-		}
-	}
-	for i := range s.Cases {
-		c := &s.Cases[i]
-		t.Run(c.String(), func(t *testing.T) {
-			var want string
-			for n, decide := range []policytest.Decide{engine, r.single, func(context.Context, string, authz.Query) (authz.Decision, error) { return batched[i], nil }} {
-				var got authz.Decision
-				require.NoError(t, c.Check(t.Context(), func(ctx context.Context, portal string, q authz.Query) (_ authz.Decision, err error) {
-					got, err = decide(ctx, portal, q)
-					return got, err
-				}))
-				if n == 0 {
-					want = said(t, got)
-				}
-				require.Equal(t, want, said(t, got))
+	batched := r.batches(t, cases)
+	for i, c := range cases {
+		t.Run(c.Suite.File+"/"+c.String(), func(t *testing.T) {
+			engine, err := server.One(t.Context(), offline, c.Portal, c.Query)
+			require.NoError(t, err)
+			single, err := r.single(t.Context(), c.Portal, c.Query)
+			require.NoError(t, err)
+			for surface, got := range map[string]authz.Decision{"engine": engine, "single": single, "batch": batched[i]} {
+				require.Empty(t, c.Want.Diffs(&got), surface)
+				require.Equal(t, said(t, engine), said(t, got), surface)
 			}
 		})
 	}
+}
+
+// batches asks each portal all that it is asked at once.
+func (r *running) batches(t *testing.T, cases []policytest.Staged) []authz.Decision {
+	t.Helper()
+	byPortal := map[string][]int{}
+	for i := range cases {
+		byPortal[cases[i].Portal] = append(byPortal[cases[i].Portal], i)
+	}
+	answers := make([]authz.Decision, len(cases))
+	for portal, rows := range byPortal {
+		qs := make([]authz.Query, len(rows))
+		for n, i := range rows {
+			qs[n] = cases[i].Query
+		}
+		for n, d := range r.batch(t, portal, qs) {
+			answers[rows[n]] = d
+		}
+	}
+	return answers
 }
 
 // may asks storehut a question about a screen.

@@ -1,0 +1,79 @@
+package policytest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// Staged is a decision case as a server can be asked it, which has one clock and
+// knows portals by their ids alone. Portal is the id of the staged portal.
+type Staged struct {
+	*Case
+	Suite  *Suite
+	Portal string
+	Query  authz.Query
+}
+
+// stageKey names what cases can share a staged portal.
+type stageKey struct {
+	scene sceneKey
+	now   time.Time
+}
+
+// Stage returns the decision cases of all suites with the portals that they ask,
+// each portal's data as its cases have it and under an id of its own. Times in
+// grants are moved so that the moment at is to them what the case's moment is to
+// the original.
+func (p *Project) Stage(at time.Time) ([]authz.World, []Staged) {
+	var worlds []authz.World
+	var cases []Staged
+	ids := map[stageKey]string{}
+	for _, s := range p.Suites {
+		for i := range s.Cases {
+			c := &s.Cases[i]
+			if c.Skip != "" {
+				continue
+			}
+			key := stageKey{keyOf(s, c.Portal, c.Given), c.Now}
+			id, ok := ids[key]
+			if !ok {
+				id = fmt.Sprintf("stage-%d", len(ids))
+				ids[key] = id
+				worlds = append(worlds, stagedWorld(p.scenes[key.scene].world, id, at.Sub(c.Now)))
+			}
+			cases = append(cases, Staged{Case: c, Suite: s, Portal: id, Query: questionTo(c, id)})
+		}
+	}
+	return worlds, cases
+}
+
+// questionTo returns the case's question, put to the portal by its staged id.
+func questionTo(c *Case, id string) authz.Query {
+	q := c.Query
+	if r := &q.Resource; authz.EntityKind(r.Type) == authz.PortalEntity && r.ID == c.Portal {
+		r.ID = id
+	}
+	return q
+}
+
+// stagedWorld returns a copy of the world under another id, with grants moved in time.
+func stagedWorld(w *authz.World, id string, by time.Duration) authz.World {
+	s := *w
+	s.Portal.ID = id
+	s.Users = slices.Clone(w.Users)
+	for i := range s.Users {
+		grants := slices.Clone(s.Users[i].Grants)
+		for j := range grants {
+			for _, t := range [...]*time.Time{&grants[j].From, &grants[j].Until} {
+				if !t.IsZero() {
+					*t = t.Add(by)
+				}
+			}
+		}
+		s.Users[i].Grants = grants
+	}
+	return s
+}
