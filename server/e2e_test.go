@@ -26,6 +26,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/authzen"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
+	"github.com/portcullis-authz/portcullis/server/pdp"
 	"github.com/portcullis-authz/portcullis/server/policytest"
 )
 
@@ -189,37 +190,75 @@ func said(t *testing.T, d authz.Decision) string {
 	return string(b)
 }
 
+// moment is when the staged portals are asked.
+var moment = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+
+func atMoment() time.Time { return moment }
+
 // TestSurfaces puts every decision row of every preset to the engine in process and,
-// one by one and in a batch, to a server on a database. All must answer as the row
+// one by one and in a batch, to the HTTP surface over it; those that ask a portal
+// as it is stored to a server on a database as well. All must answer as the row
 // wants, and alike in what the row leaves open. cmd/portcullis asks the binary.
 func TestSurfaces(t *testing.T) {
-	moment := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-	now := func() time.Time { return moment }
 	project, err := policytest.Load(policytest.Source{Paths: []string{"../fixtures"}})
 	require.NoError(t, err)
-	worlds, cases := project.Stage(moment)
+	t.Run("HTTP", func(t *testing.T) {
+		worlds, cases := project.Stage(moment, policytest.AnyCase)
+		engine := offline(t, worlds)
+		inMemory(t, engine).surfaces(t, engine, cases)
+	})
+	t.Run("database", func(t *testing.T) {
+		worlds, cases := project.Stage(moment, policytest.StoredCase)
+		r := start(t, worlds, func(o *server.Options) { o.Now, o.HTTP.Now, o.Eval = atMoment, atMoment, 10*time.Second })
+		r.surfaces(t, offline(t, worlds), cases)
+	})
+}
+
+func offline(t *testing.T, worlds []authz.World) *pdp.Decider {
+	t.Helper()
 	program, err := server.Program("", 10*time.Second)
 	require.NoError(t, err)
-	offline, err := server.Offline(worlds, program, "", now)
+	d, err := server.Offline(worlds, program, "", atMoment)
 	require.NoError(t, err)
-	r := start(t, worlds, func(o *server.Options) { o.Now, o.HTTP.Now, o.Eval = now, now, 10*time.Second })
+	return d
+}
 
+// inMemory serves what d decides, without a store.
+func inMemory(t *testing.T, d *pdp.Decider) *running {
+	t.Helper()
+	ready := httpapi.HealthFunc(func() (bool, map[string]any) { return true, nil })
+	s, err := httpapi.New(d, ready, httpapi.Options{Log: slog.New(slog.DiscardHandler), Now: atMoment})
+	require.NoError(t, err)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		require.NoError(t, s.Shutdown(context.Background()))
+		require.NoError(t, <-served)
+	})
+	return &running{base: "http://" + ln.Addr().String()}
+}
+
+// surfaces puts the cases to the server and to the engine.
+func (r *running) surfaces(t *testing.T, engine *pdp.Decider, cases []policytest.Staged) {
 	batched := r.batches(t, cases)
 	for i, c := range cases {
 		t.Run(c.Suite.File+"/"+c.String(), func(t *testing.T) {
-			engine, err := server.One(t.Context(), offline, c.Portal, c.Query)
+			want, err := server.One(t.Context(), engine, c.Portal, c.Query)
 			require.NoError(t, err)
 			single, err := r.single(t.Context(), c.Portal, c.Query)
 			require.NoError(t, err)
-			for surface, got := range map[string]authz.Decision{"engine": engine, "single": single, "batch": batched[i]} {
+			for surface, got := range map[string]authz.Decision{"engine": want, "single": single, "batch": batched[i]} {
 				require.Empty(t, c.Want.Diffs(&got), surface)
-				require.Equal(t, said(t, engine), said(t, got), surface)
+				require.Equal(t, said(t, want), said(t, got), surface)
 			}
 		})
 	}
 }
 
-// batches asks each portal all that it is asked at once.
+// batches asks each portal in batches.
 func (r *running) batches(t *testing.T, cases []policytest.Staged) []authz.Decision {
 	t.Helper()
 	byPortal := map[string][]int{}
@@ -227,13 +266,15 @@ func (r *running) batches(t *testing.T, cases []policytest.Staged) []authz.Decis
 		byPortal[cases[i].Portal] = append(byPortal[cases[i].Portal], i)
 	}
 	answers := make([]authz.Decision, len(cases))
-	for portal, rows := range byPortal {
-		qs := make([]authz.Query, len(rows))
-		for n, i := range rows {
-			qs[n] = cases[i].Query
-		}
-		for n, d := range r.batch(t, portal, qs) {
-			answers[rows[n]] = d
+	for portal, all := range byPortal {
+		for rows := range slices.Chunk(all, 500) {
+			qs := make([]authz.Query, len(rows))
+			for n, i := range rows {
+				qs[n] = cases[i].Query
+			}
+			for n, d := range r.batch(t, portal, qs) {
+				answers[rows[n]] = d
+			}
 		}
 	}
 	return answers

@@ -23,18 +23,18 @@ type stageKey struct {
 	now   time.Time
 }
 
-// Stage returns the decision cases of all suites with the portals that they ask,
+// Stage returns the decision cases that are picked with the portals that they ask,
 // each portal's data as its cases have it and under an id of its own. Times in
 // grants are moved so that the moment at is to them what the case's moment is to
 // the original.
-func (p *Project) Stage(at time.Time) ([]authz.World, []Staged) {
+func (p *Project) Stage(at time.Time, pick func(*Case) bool) ([]authz.World, []Staged) {
 	var worlds []authz.World
 	var cases []Staged
 	ids := map[stageKey]string{}
 	for _, s := range p.Suites {
 		for i := range s.Cases {
 			c := &s.Cases[i]
-			if c.Skip != "" {
+			if c.Skip != "" || !pick(c) {
 				continue
 			}
 			key := stageKey{keyOf(s, c.Portal, c.Given), c.Now}
@@ -77,3 +77,9 @@ func stagedWorld(w *authz.World, id string, by time.Duration) authz.World {
 	}
 	return s
 }
+
+// AnyCase picks every case.
+func AnyCase(*Case) bool { return true }
+
+// StoredCase picks the cases that ask a portal as it is stored.
+func StoredCase(c *Case) bool { return len(c.Given) == 0 }
