@@ -100,7 +100,7 @@ func (w *watch) examination(answered bool) Examination {
 		x.Input, _ = json.Marshal(document)
 	}
 	if answered {
-		l := listing{notes: notes(w.compiler), listed: map[*ast.Annotations]bool{}, visited: map[*held]bool{}}
+		l := listing{notes: notes(w.compiler), held: w.trace.held, listed: map[*ast.Annotations]bool{}, visited: map[*held]bool{}}
 		l.add(w.trace.answer)
 		x.Rules = l.rules
 	}
@@ -110,11 +110,14 @@ func (w *watch) examination(answered bool) Examination {
 // listing collects the rules with an id.
 type listing struct {
 	notes   map[*ast.Rule]*ast.Annotations
+	held    map[string][]*held
 	listed  map[*ast.Annotations]bool
 	visited map[*held]bool
 	rules   []Applied
 }
 
+// add lists rules with those of the same name: the evaluator goes on with the answer
+// as soon as the first of them holds, and comes back to the others.
 func (l *listing) add(all []*held) {
 	for _, h := range all {
 		if l.visited[h] {
@@ -126,6 +129,7 @@ func (l *listing) add(all []*held) {
 			l.rules = append(l.rules, applied(a, h.rule))
 		}
 		l.add(h.within)
+		l.add(l.held[h.path()])
 	}
 }
 
@@ -182,6 +186,8 @@ type held struct {
 	within []*held
 }
 
+func (h *held) path() string { return h.rule.Ref().GroundPrefix().String() }
+
 // Enabled reports that events are wanted.
 func (t *trace) Enabled() bool { return true }
 
@@ -233,8 +239,7 @@ func (t *trace) exit(e topdown.Event) {
 	if r, ok := e.Node.(*ast.Rule); ok {
 		h := &held{rule: r, within: append(within, t.remembered(r, within)...)}
 		if len(r.Head.Args) == 0 {
-			path := r.Ref().GroundPrefix().String()
-			t.held[path] = append(t.held[path], h)
+			t.held[h.path()] = append(t.held[h.path()], h)
 		}
 		within = []*held{h}
 	}
@@ -253,7 +258,7 @@ func (t *trace) exit(e topdown.Event) {
 func (t *trace) remembered(r *ast.Rule, asked []*held) []*held {
 	known := map[string]bool{}
 	for _, h := range asked {
-		known[h.rule.Ref().GroundPrefix().String()] = true
+		known[h.path()] = true
 	}
 	var all []*held
 	visit := func(ref ast.Ref) bool {

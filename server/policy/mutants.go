@@ -35,15 +35,14 @@ func (m *Mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.Module, m.L
 //
 // The error is Invalid when a module cannot be parsed.
 func Mutants(modules Modules) ([]Mutant, error) {
-	caps := Capabilities()
-	parsed, err := parse(modules, caps)
+	parsed, err := parse(modules, Capabilities())
 	if err != nil {
 		return nil, err
 	}
 	var all []Mutant
 	for _, path := range slices.Sorted(maps.Keys(modules)) {
 		for i := range edits(parsed[path]) {
-			m, err := mutate(modules, path, i, caps)
+			m, err := mutate(modules, parsed[path], path, i)
 			if err != nil {
 				return nil, err
 			}
@@ -53,14 +52,10 @@ func Mutants(modules Modules) ([]Mutant, error) {
 	return all, nil
 }
 
-// mutate applies the i-th edit to a fresh parse of the module: an edit cannot be
-// undone, and formatting may write to what it prints.
-func mutate(modules Modules, path string, i int, caps *ast.Capabilities) (Mutant, error) {
-	fresh, err := parse(Modules{path: modules[path]}, caps)
-	if err != nil {
-		return Mutant{}, err
-	}
-	module := fresh[path]
+// mutate applies the i-th edit to a copy of the module: an edit cannot be undone,
+// and formatting may write to what it prints.
+func mutate(modules Modules, original *ast.Module, path string, i int) (Mutant, error) {
+	module := original.Copy()
 	e := edits(module)[i]
 	e.apply()
 	text, err := format.AstWithOpts(module, format.Opts{RegoVersion: ast.RegoV1, SkipDefensiveCopying: true})

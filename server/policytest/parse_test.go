@@ -70,7 +70,7 @@ pending:
 	require.Equal(t, authz.Entity{Type: "user", ID: "u"}, c.Query.Subject)
 	require.Equal(t, policytest.Want{Outcome: authz.Deny, Fields: map[string]authz.Access{}, Obligations: []map[string]any{}, Rules: []string{}}, c.Want)
 	require.Len(t, c.Given, 1, "that of the suite")
-	require.Equal(t, []policytest.Pending{{ID: "A-3", Reason: "waits", Line: 26}}, s.Pending)
+	require.Equal(t, []policytest.Pending{{ID: "A-3", Reason: "waits", Line: 23}}, s.Pending)
 	require.Empty(t, s.Stored())
 }
 
@@ -105,14 +105,14 @@ matrices:
 		got = append(got, fmt.Sprintf("%d %s = %s %s %v", c.Line, c, c.Want.Outcome, c.Want.Reason, c.Want.Rules))
 	}
 	require.Equal(t, []string{
-		"11 M levels: a view screen/x = allow granted []",
-		"11 M levels: a view screen/y = allow granted []",
-		"4 M levels: a edit screen/x = deny  []",
-		"4 M levels: a edit screen/y = deny  []",
-		"11 M levels: anonymous/b view screen/x = allow granted []",
-		"12 M levels: anonymous/b view screen/y = challenge  [r]",
-		"4 M levels: anonymous/b edit screen/x = deny  []",
-		"12 M levels: anonymous/b edit screen/y = challenge  [r]",
+		"12 M levels: a view screen/x = allow granted []",
+		"12 M levels: a view screen/y = allow granted []",
+		"5 M levels: a edit screen/x = deny  []",
+		"5 M levels: a edit screen/y = deny  []",
+		"12 M levels: anonymous/b view screen/x = allow granted []",
+		"13 M levels: anonymous/b view screen/y = challenge  [r]",
+		"5 M levels: anonymous/b edit screen/x = deny  []",
+		"13 M levels: anonymous/b edit screen/y = challenge  [r]",
 	}, got)
 	require.Equal(t, authz.Entity{Type: "anonymous", ID: "b", Properties: nil}, s.Cases[4].Query.Subject)
 }
@@ -142,7 +142,7 @@ func TestParseFaults(t *testing.T) {
 		"no portal":        {"now: 2026-03-01T09:00:00Z\ncases:\n  - {id: a, subject: u, action: v, resource: s/x, want: {outcome: deny}}\n", []string{"3:5: cases[0].portal: is missing: name the portal that is asked, here or for the whole suite"}},
 		"cases no list":    {head + "cases: x\n", []string{"3:8: cases: is text: want a list, such as a list of them"}},
 		"case no mapping":  {head + "cases: [x]\n", []string{"3:9: cases[0]: is text: want a mapping, such as id: x"}},
-		"unknown in case":  {one(ok + ", subjet: u"), []string{`4:73: cases[0].subjet: unknown key "subjet"; did you mean "subject"?`}},
+		"unknown in case":  {one(ok + ", subjet: u"), []string{`4:75: cases[0].subjet: unknown key "subjet"; did you mean "subject"?`}},
 		"no want":          {one(""), []string{"4:5: cases[0].want: is missing: add want: {outcome: allow}, or deny, challenge, hide"}},
 		"no outcome":       {one(", want: {reason: r}"), []string{"4:57: cases[0].want.outcome: is missing: add outcome: allow, deny, challenge or hide"}},
 		"outcome":          {one(", want: {outcome: alow}"), []string{`4:67: cases[0].want.outcome: is "alow"; did you mean "allow"?`}},
@@ -153,20 +153,20 @@ func TestParseFaults(t *testing.T) {
 		"rules":            {one(", want: {outcome: deny, rules: x}"), []string{"4:80: cases[0].want.rules: is text: want a list, such as [a, b]"}},
 		"resource":         {head + "cases:\n  - {id: a, subject: u, action: v, resource: x, want: {outcome: deny}}\n", []string{`4:46: cases[0].resource: is "x": want type/id, such as screen/SP408030`}},
 		"missing all":      {head + "cases:\n  - {name: n}\n", []string{"cases[0].id", "cases[0].subject", "cases[0].action", "cases[0].resource", "cases[0].want"}},
-		"empty skip":       {one(ok + `, skip: " "`), []string{"4:79: cases[0].skip: is empty: want the reason why the case is not run"}},
-		"only":             {one(ok + `, only: x`), []string{"4:79: cases[0].only: is text: want a Boolean, such as true"}},
-		"given":            {one(ok + `, given: x`), []string{"4:80: cases[0].given: is text: want a mapping, such as {users: {ray.newman: {active: false}}}"}},
-		"context":          {one(ok + `, context: x`), []string{"4:82: cases[0].context: is text: want a mapping, such as {tier: gold}"}},
-		"null":             {one(ok + `, context: null`), []string{"4:82: cases[0].context: is empty: give it a value or leave the key out"}},
-		"pending":          {head + "pending:\n  - {id: a}\n  - {id: b, reason: ''}\n", []string{"4:5: pending[0].reason: is missing: add reason: why the row cannot be asked yet", "5:20: pending[1].reason: is empty: want why the row cannot be asked yet"}},
+		"empty skip":       {one(ok + `, skip: " "`), []string{"4:81: cases[0].skip: is empty: want the reason why the case is not run"}},
+		"only":             {one(ok + `, only: x`), []string{"4:81: cases[0].only: is text: want a Boolean, such as true"}},
+		"given":            {one(ok + `, given: x`), []string{"4:82: cases[0].given: is text: want a mapping, such as {users: {ray.newman: {active: false}}}"}},
+		"context":          {one(ok + `, context: x`), []string{"4:84: cases[0].context: is text: want a mapping, such as {tier: gold}"}},
+		"null":             {one(ok + `, context: null`), []string{"4:84: cases[0].context: is empty: give it a value or leave the key out"}},
+		"pending":          {head + "pending:\n  - {id: a}\n  - {id: b, reason: ''}\n", []string{"4:5: pending[0].reason: is missing: add reason: why the row cannot be asked yet", "5:21: pending[1].reason: is empty: want why the row cannot be asked yet"}},
 		"matrix subject":   {matrix(", want: [{subjects: [c], outcome: allow}]"), []string{`4:82: matrices[0].want[0].subjects[0]: "c" is none of the matrix`}},
 		"matrix nearest":   {matrix(", want: [{resources: [s/xx], outcome: allow}]"), []string{`is none of the matrix; did you mean "s/x"?`}},
 		"matrix outcome":   {matrix(", want: [{subjects: [a]}]"), []string{"4:70: matrices[0].want[0].outcome: is missing"}},
-		"matrix twice":     {head + "matrices:\n  - {id: m, subjects: [a, a], actions: [v], resources: [s/x], want: []}\n", []string{`4:28: matrices[0].subjects[1]: "a" is named twice: remove one`}},
-		"matrix resource":  {head + "matrices:\n  - {id: m, subjects: [a], actions: [v], resources: [x], want: []}\n", []string{`4:55: matrices[0].resources[0]: is "x": want type/id`}},
-		"matrix dimension": {head + "matrices:\n  - {id: m, subjects: [], actions: [v], want: []}\n", []string{"4:24: matrices[0].subjects: is empty: name at least one", "4:5: matrices[0].resources: is missing"}},
-		"operation":        {change("admission", ", operation: updat, entity: user/u, want: {refusals: []}"), []string{`4:23: admission[0].operation: is "updat"; did you mean "update"?`}},
-		"entity":           {change("admission", ", operation: update, entity: user, want: {refusals: []}"), []string{`4:39: admission[0].entity: "user" names no entity`}},
+		"matrix twice":     {head + "matrices:\n  - {id: m, subjects: [a, a], actions: [v], resources: [s/x], want: []}\n", []string{`4:27: matrices[0].subjects[1]: "a" is named twice: remove one`}},
+		"matrix resource":  {head + "matrices:\n  - {id: m, subjects: [a], actions: [v], resources: [x], want: []}\n", []string{`4:54: matrices[0].resources[0]: is "x": want type/id`}},
+		"matrix dimension": {head + "matrices:\n  - {id: m, subjects: [], actions: [v], want: []}\n", []string{"4:23: matrices[0].subjects: is empty: name at least one", "4:5: matrices[0].resources: is missing"}},
+		"operation":        {change("admission", ", operation: updat, entity: user/u, want: {refusals: []}"), []string{`4:24: admission[0].operation: is "updat"; did you mean "update"?`}},
+		"entity":           {change("admission", ", operation: update, entity: user, want: {refusals: []}"), []string{`4:40: admission[0].entity: "user" names no entity`}},
 		"refusals":         {change("admission", ", operation: update, entity: user/u, want: {}"), []string{"admission[0].want.refusals: is missing"}},
 		"refusal":          {change("admission", ", operation: update, entity: user/u, want: {refusals: [{rul: x}]}"), []string{`admission[0].want.refusals[0].rul: unknown key "rul"; did you mean "rule"?`}},
 		"count":            {change("admission", ", operation: update, entity: user/u, counts: {user: 1, users_of_type: -1}, want: {refusals: []}"), []string{`unknown count "user"; did you mean "users"?`, "is no number of things: want a whole number from 0"}},

@@ -115,9 +115,22 @@ func (p *Project) loadPolicies(from Source) error {
 		}
 	}
 	if p.program, err = policy.Compile(p.modules, policies.InputSchema, p.limit); err != nil {
-		return &CompileError{err}
+		return p.compileError(err)
 	}
 	return nil
+}
+
+// compileError returns an error of package policy with the files as the project
+// names them.
+func (p *Project) compileError(err error) error {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		name, rest, ok := strings.Cut(strings.TrimSpace(line), ".rego:")
+		if file := p.files[name+".rego"]; ok && file != "" {
+			lines[i] = "  " + file + ":" + rest
+		}
+	}
+	return &CompileError{authz.Errorf(authz.KindOf(err), "%s", strings.Join(lines, "\n")).Because(err)}
 }
 
 func regular(file string) bool {

@@ -31,7 +31,7 @@ func (r *runner) rego(ctx context.Context) ([]Result, error) {
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		return nil, &CompileError{err}
+		return nil, p.compileError(err)
 	}
 	results := make([]Result, len(found))
 	for i := range found {
