@@ -71,6 +71,7 @@ var arrows = map[string][]string{
 	"server/fixture":    {"server/authz", "server/yamltree"},
 	"server/yamltree":   {"server/authz"},
 	"server/policytest": {"policies", "server/authz", "server/engine", "server/fixture", "server/pdp", "server/policy", "server/yamltree"},
+	"server/testreport": {"server/policytest", "server/yamltree"},
 	"server/engine":     {"server/authz", "server/rbac"},
 	"server/pdp":        {"server/authz", "server/engine"},
 	"server/live":       {"server/authz", "server/engine", "server/pdp", "server/policy"},
@@ -78,7 +79,7 @@ var arrows = map[string][]string{
 		"fixtures", "policies", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
 		"server/live", "server/mongodb", "server/pdp", "server/policy",
 	},
-	"cmd/portcullis": {"server", "server/authz", "server/authzen", "server/config", "server/fixture", "server/httpapi"},
+	"cmd/portcullis": {"server", "server/authz", "server/authzen", "server/config", "server/fixture", "server/httpapi", "server/policytest", "server/testreport"},
 }
 
 // topLevel is what the repository's root holds besides names that begin with a
