@@ -68,7 +68,7 @@ func (c *importCmd) Run(ctx context.Context, s *streams) error {
 		c.By = whoami()
 	}
 	err = withStore(ctx, s, &conf, func(store *server.Store) error {
-		p := newProgress(s.err, c.Quiet)
+		p := newProgress(s.err, "writing", "documents", c.Quiet)
 		defer p.end()
 		return importAll(ctx, store, worlds, c.By, p.show)
 	})

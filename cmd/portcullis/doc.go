@@ -3,4 +3,16 @@
 // It turns arguments, environment and signals into values for package server,
 // and what comes back into text and an exit code. It judges nothing itself and
 // imports no policy engine, no database and no web framework.
+//
+// Exit codes, of which no two commands use one for different things:
+//
+//	0  all is well; portcullis test: every case passed, or --watch was ended by Ctrl-C
+//	1  something is at fault, and the message says what; portcullis test: a suite, a
+//	   portal's data, or a file that cannot be read or written
+//	2  the command line is wrong
+//	3  portcullis test: the policies do not compile
+//	4  portcullis test: a case failed; or, with --strict or in CI, a case is skipped
+//	   without --allow-skips, a case says only, or nothing was run at all
+//	5  portcullis test: nothing failed, but less than --threshold is covered
+//	6  portcullis decide --exit-code: the answer is not allow
 package main

@@ -20,6 +20,9 @@ const (
 	exitOK         = 0
 	exitFault      = 1 // something went wrong, and the message says what
 	exitUsage      = 2 // the command line itself is wrong
+	exitCompile    = 3 // test: the policies do not compile
+	exitFailed     = 4 // test: a case failed
+	exitCoverage   = 5 // test: no case failed, but too little of the policies is covered
 	exitNotAllowed = 6 // decide --exit-code: an answer, but not allow
 )
 
@@ -37,6 +40,7 @@ func main() {
 type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Answer questions over HTTP."`
 	Decide      decideCmd      `cmd:"" help:"Ask one question, of a server or of a fixture folder."`
+	Test        testCmd        `cmd:"" help:"Hold policies and portals against their decision tables."`
 	Import      importCmd      `cmd:"" help:"Replace portals in the store by those of a fixture folder."`
 	Export      exportCmd      `cmd:"" help:"Write portals of the store into a fixture folder."`
 	Config      configCmd      `cmd:"" help:"Check or show the configuration."`
@@ -100,6 +104,14 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// codedError ends the program with a code and a message that says all.
+type codedError struct {
+	code int
+	text string
+}
+
+func (e *codedError) Error() string { return e.text }
+
 // report shows err, with the cause that an operator can act on, and returns the
 // exit code.
 func report(err error, stderr io.Writer) int {
@@ -116,5 +128,8 @@ func report(err error, stderr io.Writer) int {
 		}
 	}
 	fmt.Fprintln(stderr, "portcullis:", text)
+	if coded, ok := errors.AsType[*codedError](err); ok {
+		return coded.code
+	}
 	return exitFault
 }

@@ -10,19 +10,26 @@ import (
 // changes, elsewhere as a line for each tenth.
 type progress struct {
 	w        io.Writer
+	doing    string // such as "writing"
+	things   string // such as "documents"
 	quiet    bool
 	terminal bool
 	tenth    int
 	shown    bool
 }
 
-func newProgress(w io.Writer, quiet bool) *progress {
-	p := &progress{w: w, quiet: quiet, tenth: -1}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+func newProgress(w io.Writer, doing, things string, quiet bool) *progress {
+	return &progress{w: w, doing: doing, things: things, quiet: quiet, tenth: -1, terminal: isTerminal(w)}
+}
+
+// isTerminal reports whether what is written to w is seen at once.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
 	}
-	return p
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (p *progress) show(done, total int) {
@@ -30,13 +37,13 @@ func (p *progress) show(done, total int) {
 		return
 	}
 	if p.terminal {
-		fmt.Fprintf(p.w, "\rwriting %d of %d documents (%d %%)", done, total, 100*done/total)
+		fmt.Fprintf(p.w, "\r%s %d of %d %s (%d %%)", p.doing, done, total, p.things, 100*done/total)
 		p.shown = true
 		return
 	}
 	if tenth := 10 * done / total; tenth != p.tenth {
 		p.tenth = tenth
-		fmt.Fprintf(p.w, "writing %d of %d documents (%d %%)\n", done, total, 100*done/total)
+		fmt.Fprintf(p.w, "%s %d of %d %s (%d %%)\n", p.doing, done, total, p.things, 100*done/total)
 	}
 }
 

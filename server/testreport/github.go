@@ -29,8 +29,12 @@ func GitHub(w io.Writer, r *Run, locate func(file string) string) error {
 			annotate(&b, "error", locate(c.Suite), c.Line, title(c), strings.Join(failure(c), "\n"))
 		}
 	}
-	for _, text := range r.Complaints {
-		annotate(&b, "error", "", 0, complaintSuite, text)
+	for _, c := range r.Complaints {
+		file := c.File
+		if file != "" {
+			file = locate(file)
+		}
+		annotate(&b, "error", file, c.Line, complaintSuite, c.Text)
 	}
 	_, err := w.Write(b.Bytes())
 	return err

@@ -17,9 +17,16 @@ type Document struct {
 	Version    int          `json:"version"` // 1
 	Passed     bool         `json:"passed"`  // no case failed and there are no complaints
 	Summary    Totals       `json:"summary"`
-	Complaints []string     `json:"complaints"` // why the run does not pass besides failed cases
+	Complaints []Fault      `json:"complaints"` // why the run does not pass besides failed cases
 	Results    []CaseResult `json:"results"`    // in the order of suites and cases
 	Coverage   *Covered     `json:"coverage,omitempty"`
+}
+
+// Fault is a complaint.
+type Fault struct {
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	Text string `json:"text"`
 }
 
 // Totals are the numbers of results.
@@ -109,12 +116,15 @@ func writeJSON(w io.Writer, v any) error {
 func document(r *Run) *Document {
 	n := Count(r.Results)
 	d := &Document{
-		Version: documentVersion, Passed: n.Failed == 0 && len(r.Complaints) == 0, Complaints: append([]string{}, r.Complaints...),
+		Version: documentVersion, Passed: n.Failed == 0 && len(r.Complaints) == 0, Complaints: []Fault{},
 		Summary: Totals{
 			Total: n.Total(), Passed: n.Passed, Failed: n.Failed, Skipped: n.Skipped, Pending: n.Pending,
 			Only: r.Only, Seconds: r.Took.Seconds(), RegoTests: n.Rego,
 		},
 		Results: make([]CaseResult, 0, len(r.Results)),
+	}
+	for _, c := range r.Complaints {
+		d.Complaints = append(d.Complaints, Fault(c))
 	}
 	for i := range r.Results {
 		d.Results = append(d.Results, caseResult(&r.Results[i]))

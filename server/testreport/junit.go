@@ -152,12 +152,12 @@ func short(r *policytest.Result) string {
 	return fmt.Sprintf("%s: want %s, got %s", d.Name, want, got)
 }
 
-func complaints(texts []string) junitSuite {
+func complaints(all []Complaint) junitSuite {
 	s := junitSuite{Name: complaintSuite}
-	for _, text := range texts {
-		text = legal(text)
+	for _, c := range all {
+		text := legal(c.String())
 		s.add(junitCase{
-			Name: clip(text, maxValue), Classname: complaintSuite, Time: seconds(0),
+			Name: clip(text, maxValue), Classname: complaintSuite, File: legal(c.File), Line: c.Line, Time: seconds(0),
 			Failure: &junitFailure{Message: clip(text, maxValue), Type: "run", Text: text},
 		})
 	}

@@ -15,7 +15,22 @@ type Run struct {
 
 	// Complaints say why the run does not pass although its cases may have: a case
 	// that is skipped, a coverage that is too low. Every format shows them as failures.
-	Complaints []string
+	Complaints []Complaint
+}
+
+// Complaint is something wrong with a run as a whole, or with what it reads.
+type Complaint struct {
+	File string // at fault; may be empty
+	Line int    // in File; may be 0
+	Text string
+}
+
+// String returns the complaint with its place.
+func (c Complaint) String() string {
+	if c.File == "" {
+		return c.Text
+	}
+	return place(c.File, c.Line) + ": " + c.Text
 }
 
 // Counts are the numbers of results by status. Those of Rego tests are among them

@@ -29,7 +29,10 @@ const facts = `{"portal": "storehut", "subject": {"type": "user", "id": "ray.new
 // sample is a run with a result of every kind.
 func sample() *testreport.Run {
 	return &testreport.Run{
-		Complaints: []string{"1 case is skipped: fixtures/acumatica/decisions.yaml:30 AC-04"},
+		Complaints: []testreport.Complaint{
+			{Text: "cases are skipped: fixtures/acumatica/decisions.yaml:30 AC-04"},
+			{File: "fixtures/zoho/decisions.yaml", Line: 3, Text: "unknown key \"portl\"; did you mean \"portal\"?"},
+		},
 		Report: &policytest.Report{
 			Took: 1234 * time.Millisecond,
 			Results: []policytest.Result{
@@ -142,7 +145,7 @@ const hostile = "a<b>&\"'\n::error::x%0A,:\r\x1b[2J\x00\x07\u202e\ufffe]]>\xff\t
 
 func hostileRun() *testreport.Run {
 	return &testreport.Run{
-		Complaints: []string{hostile},
+		Complaints: []testreport.Complaint{{Text: hostile}, {File: hostile, Line: 1, Text: hostile}},
 		Report: &policytest.Report{Results: []policytest.Result{{
 			Suite: hostile, Line: 1, Kind: hostile, ID: hostile, Name: hostile, Portal: hostile, Question: hostile, Status: policytest.StatusFailed, Err: hostile,
 			Diffs: []policytest.Diff{{Name: hostile, Want: hostile, Got: hostile}}, Rules: []policytest.Rule{{ID: hostile, File: hostile}},
@@ -164,7 +167,7 @@ func TestHostileText(t *testing.T) {
 	for line := range strings.Lines(github.String()) {
 		require.Regexp(t, `^::(error|warning) (file=[^,:]*,line=\d+,)?title=[^,:]*::`, line)
 	}
-	require.Equal(t, 3, strings.Count(github.String(), "\n"))
+	require.Equal(t, 4, strings.Count(github.String(), "\n"))
 	require.NotRegexp(t, `[\x00-\x09\x0b-\x1f\x7f]`, github.String())
 
 	require.NoError(t, testreport.JUnit(&junit, hostileRun()))
@@ -256,7 +259,7 @@ func TestJUnitReadsBack(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, testreport.JUnit(&b, run))
 	d := parseJUnit(t, b.Bytes())
-	require.Equal(t, [3]int{9, 3, 2}, [3]int{d.Tests, d.Failures, d.Skipped}, "the complaint is a failure of its own")
+	require.Equal(t, [3]int{10, 4, 2}, [3]int{d.Tests, d.Failures, d.Skipped}, "a complaint is a failure of its own")
 	require.Equal(t, "fixtures.acumatica.decisions", d.Suites[0].Cases[0].Classname)
 	require.Equal(t, "outcome: want deny, got allow", d.Suites[0].Cases[1].Failure.Message)
 	require.Contains(t, d.Suites[0].Cases[5].Name, "#3")

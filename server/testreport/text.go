@@ -12,9 +12,10 @@ import (
 
 // TextOptions say how [Text] writes.
 type TextOptions struct {
-	Verbose bool // every case, all facts, all missed lines
-	Color   bool // with the escape sequences of terminals
-	Width   int  // columns; 0 is 100
+	Verbose bool   // every case, all facts, all missed lines
+	Color   bool   // with the escape sequences of terminals
+	Width   int    // columns; 0 is 100
+	Stamp   string // stands before the summary
 }
 
 const (
@@ -46,13 +47,13 @@ func Text(w io.Writer, r *Run, o TextOptions) error {
 		p.coverage(r.Coverage)
 	}
 	for _, c := range r.Complaints {
-		p.line(0, p.color(red, "not passed: ")+printable(c))
+		p.line(0, p.color(red, "not passed: ")+printable(c.String()))
 	}
 	color := green
 	if Count(r.Results).Failed > 0 || len(r.Complaints) > 0 {
 		color = red
 	}
-	p.line(0, p.color(color, Summary(r.Report)))
+	p.line(0, strings.TrimSpace(o.Stamp+" "+p.color(color, Summary(r.Report))))
 	_, err := w.Write(p.b.Bytes())
 	return err
 }
