@@ -95,13 +95,13 @@ func (c *testCmd) roots() []string {
 func (c *testCmd) once(ctx context.Context, s *streams, stamp string) error {
 	project, err := policytest.Load(c.source())
 	if err != nil {
-		return c.notLoaded(s, err)
+		return c.notRun(s, err)
 	}
 	report, err := policytest.Run(ctx, project, policytest.Options{
 		Filter: c.filter, Workers: c.Jobs, Coverage: c.Coverage || c.Threshold != nil || c.CoverageReport != "",
 	})
 	if err != nil {
-		return err
+		return c.notRun(s, err)
 	}
 	v := c.judge(s, report)
 	for _, w := range v.warnings {
@@ -114,9 +114,9 @@ func (c *testCmd) once(ctx context.Context, s *streams, stamp string) error {
 	return v.err()
 }
 
-// notLoaded reports in the formats that were asked for what kept the run from
-// beginning, and returns the error with its exit code.
-func (c *testCmd) notLoaded(s *streams, err error) error {
+// notRun reports in the formats that were asked for what kept the run from
+// happening, and returns the error with its exit code.
+func (c *testCmd) notRun(s *streams, err error) error {
 	run := &testreport.Run{Report: &policytest.Report{}, Complaints: testreport.Faults(err)}
 	if werr := c.writeFaults(s, run); werr != nil {
 		return errors.Join(err, werr)

@@ -32,9 +32,11 @@ func factLines(raw json.RawMessage, columns int, all bool) ([]string, bool) {
 	}
 	complete := true
 	if m, ok := document.(map[string]any); ok && !all {
-		before := size(m)
-		cutFacts(m)
-		complete = size(m) == before
+		// Where the question is all there is, it is shown.
+		if kept := cutFacts(m); len(kept) > 0 {
+			complete = size(kept) == size(m)
+			document = kept
+		}
 	}
 	l := layout{columns: columns, whole: all}
 	l.value("", document, "", factsFirst)
@@ -45,26 +47,29 @@ func factLines(raw json.RawMessage, columns int, all bool) ([]string, bool) {
 	return lines, complete && !l.clipped
 }
 
-// cutFacts removes what is empty and what repeats the question.
-func cutFacts(m map[string]any) {
-	delete(m, "portal")
+// cutFacts returns the facts without what is empty and what repeats the question.
+func cutFacts(m map[string]any) map[string]any {
+	kept := withoutEmpty(m)
+	delete(kept, "portal")
 	for _, name := range echoes {
-		if e, ok := m[name].(map[string]any); ok && empty(e["properties"]) {
-			delete(m, name)
+		if e, ok := kept[name].(map[string]any); ok && empty(e["properties"]) {
+			delete(kept, name)
 		}
 	}
-	dropEmpty(m)
+	return kept
 }
 
-func dropEmpty(m map[string]any) {
+func withoutEmpty(m map[string]any) map[string]any {
+	kept := make(map[string]any, len(m))
 	for name, v := range m {
 		if inner, ok := v.(map[string]any); ok {
-			dropEmpty(inner)
+			v = withoutEmpty(inner)
 		}
-		if empty(v) {
-			delete(m, name)
+		if !empty(v) {
+			kept[name] = v
 		}
 	}
+	return kept
 }
 
 func empty(v any) bool {

@@ -121,7 +121,7 @@ func (p *printer) failure(r *policytest.Result) {
 	}
 	p.rules(r.Rules)
 	if len(r.Output) > 0 {
-		p.line(2, "it prints")
+		p.line(2, "output")
 		p.lines(4, r.Output)
 	}
 	if len(r.Facts) > 0 && (p.failed <= withFacts || p.o.Verbose) {
