@@ -49,7 +49,7 @@ func configHelp() kong.Option {
 	vars := kong.Vars{
 		"server_variable": serverVariable, "addr_variable": addrVariable, "server_default": "http://" + config.Default().Addr,
 		"wait_default": waitDefault.String(), "exit_not_allowed": strconv.Itoa(exitNotAllowed),
-		"exit_coverage": strconv.Itoa(exitCoverage),
+		"exit_failed": strconv.Itoa(exitFailed), "exit_coverage": strconv.Itoa(exitCoverage),
 	}
 	for _, k := range config.Reference() {
 		text := strings.TrimSuffix(k.Doc, ".")

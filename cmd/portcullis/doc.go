@@ -12,7 +12,8 @@
 //	2  the command line is wrong
 //	3  portcullis test: the policies do not compile
 //	4  portcullis test: a case failed; or, with --strict or in CI, a case is skipped
-//	   without --allow-skips, a case says only, or nothing was run at all
+//	   without --allow-skips, a case says only, or nothing was run at all; with
+//	   --mutate, a change survived unexplained, or the score is below its threshold
 //	5  portcullis test: nothing failed, but less than --threshold is covered
 //	6  portcullis decide --exit-code: the answer is not allow
 package main

@@ -38,6 +38,8 @@ type testCmd struct {
 	Threshold      *float64 `help:"Exit ${exit_coverage} when less is covered; implies --coverage." placeholder:"PERCENT"`
 	CoverageReport string   `help:"Write the coverage to a file, as LCOV; implies --coverage." placeholder:"FILE"`
 
+	mutateFlags
+
 	filter *regexp.Regexp // that --run gives, nil without; Validate sets it
 }
 
@@ -46,7 +48,7 @@ func (*testCmd) Help() string {
 	return fmt.Sprintf(`A suite asks the portals in the folders beside it. The _test.rego files beside the policies run, too.
 
 Exit codes: %d all passed; %d a suite, a portal or the run itself is at fault; %d the command line is wrong; %d the policies do not compile; `+
-		`%d a case failed, or a strict run left something out; %d nothing failed, but too little is covered.`,
+		`%d a case failed, a strict run left something out, or a change survived; %d nothing failed, but too little is covered.`,
 		exitOK, exitFault, exitUsage, exitCompile, exitFailed, exitCoverage)
 }
 
@@ -61,7 +63,10 @@ func (c *testCmd) Validate() (err error) {
 	if err != nil {
 		return authz.Errorf(authz.Invalid, "want a regular expression: %v", err).At("--run")
 	}
-	return percentage("--threshold", c.Threshold)
+	if err := percentage("--threshold", c.Threshold); err != nil {
+		return err
+	}
+	return c.validate(c)
 }
 
 func percentage(flag string, p *float64) error {
@@ -73,7 +78,10 @@ func percentage(flag string, p *float64) error {
 
 // Run runs the tests and reports them.
 func (c *testCmd) Run(ctx context.Context, s *streams) error {
-	if c.Watch {
+	switch {
+	case c.Mutate:
+		return c.mutate(ctx, s)
+	case c.Watch:
 		return c.watch(ctx, s)
 	}
 	return c.once(ctx, s, "")
@@ -81,6 +89,11 @@ func (c *testCmd) Run(ctx context.Context, s *streams) error {
 
 func (c *testCmd) source() policytest.Source {
 	return policytest.Source{Paths: c.roots(), Policies: c.Policies}
+}
+
+// measured reports whether coverage is asked for.
+func (c *testCmd) measured() bool {
+	return c.Coverage || c.Threshold != nil || c.CoverageReport != ""
 }
 
 // roots returns the paths to search.
@@ -98,7 +111,7 @@ func (c *testCmd) once(ctx context.Context, s *streams, stamp string) error {
 		return c.notRun(s, err)
 	}
 	report, err := policytest.Run(ctx, project, policytest.Options{
-		Filter: c.filter, Workers: c.Jobs, Coverage: c.Coverage || c.Threshold != nil || c.CoverageReport != "",
+		Filter: c.filter, Workers: c.Jobs, Coverage: c.measured(),
 	})
 	if err != nil {
 		return c.notRun(s, err)

@@ -4,67 +4,59 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/portcullis-authz/portcullis/server/policytest"
 )
 
-// Mutation is what became of policies and data changed in one small way at a time.
+// Mutation is a mutation run: policies and data changed in one small way at a time.
 type Mutation struct {
-	Killed  int // some case noticed the change
-	Invalid int // the change makes no policy, or no portal
-
-	Survivors  []Survivor // no case noticed the change, and nothing says why
-	Explained  []Survivor // no case can notice the change
-	Score      float64    // percent of the valid changes that were noticed
-	Complaints []Complaint
-	Took       time.Duration
+	*policytest.MutationReport
+	Complaints []Complaint // why the run does not pass besides survivors that nothing explains
 }
 
-// Survivor is a change that no case noticed.
-type Survivor struct {
-	File string
-	Line int
-	What string // such as "drop `level >= need`"
-	Why  string // no case can notice it; empty when that is not explained
+// unexplained returns the survivors that have no reason, and explained those that
+// have one.
+func (m *Mutation) unexplained() []policytest.MutantResult { return m.survivors(false) }
+func (m *Mutation) explained() []policytest.MutantResult   { return m.survivors(true) }
+
+func (m *Mutation) survivors(explained bool) (some []policytest.MutantResult) {
+	for _, x := range m.Mutants {
+		if x.Fate == policytest.FateSurvived && (x.Why != "") == explained {
+			some = append(some, x)
+		}
+	}
+	return some
 }
 
-func (s *Survivor) String() string {
-	return strings.TrimSpace(place(s.File, s.Line) + " " + s.What)
-}
-
-// survived returns how many changes no case noticed.
-func (m *Mutation) survived() int { return len(m.Survivors) + len(m.Explained) }
-
-func (m *Mutation) total() int { return m.Killed + m.Invalid + m.survived() }
+// Passed reports whether every survivor is explained and there are no complaints.
+func (m *Mutation) Passed() bool { return len(m.unexplained()) == 0 && len(m.Complaints) == 0 }
 
 // Summary returns the outcome in one line.
 func (m *Mutation) Summary() string {
-	return fmt.Sprintf("%s: %d killed, %d invalid, %d survived with a reason, %d without; score %s in %s",
-		plural(m.total(), "mutant"), m.Killed, m.Invalid, len(m.Explained), len(m.Survivors), Percent(m.Score), took(m.Took))
+	return fmt.Sprintf("%s: %d killed, %d invalid, %d survived and %d of them with a reason; score %s in %s",
+		plural(len(m.Mutants), "mutant"), m.Killed, m.Invalid, m.Survived, m.Explained, Percent(m.Score), took(m.Took))
 }
 
-// MutationText writes the survivors for people: the explained ones first, apart,
-// with their reasons, and the summary as the last line.
-func MutationText(w io.Writer, m *Mutation, o TextOptions) error {
+// MutationText writes the survivors for people, those without a reason last, and
+// the summary as the last line. With reasons it lists the explained ones first.
+func MutationText(w io.Writer, m *Mutation, reasons bool, o TextOptions) error {
 	p := newPrinter(o)
-	if len(m.Explained) > 0 {
+	if explained := m.explained(); reasons && len(explained) > 0 {
 		p.line(0, p.color(bold, "survived with a reason"))
+		for i := range explained {
+			p.line(2, clip(printable(explained[i].String()), maxValue))
+			p.line(4, p.color(dim, clip(printable(explained[i].Why), maxValue)))
+		}
 	}
-	for i := range m.Explained {
-		s := &m.Explained[i]
-		p.line(2, clip(printable(s.String()), maxValue))
-		p.line(4, p.color(dim, clip(printable(s.Why), maxValue)))
-	}
-	for i := range m.Survivors {
-		p.line(0, p.color(red, "SURVIVED")+" "+clip(printable(m.Survivors[i].String()), maxValue))
+	unexplained := m.unexplained()
+	for i := range unexplained {
+		p.line(0, p.color(red, "SURVIVED")+" "+clip(printable(unexplained[i].String()), maxValue))
 	}
 	for _, c := range m.Complaints {
 		p.line(0, p.color(red, "not passed: ")+printable(c.String()))
 	}
 	color := green
-	if !m.passed() {
+	if !m.Passed() {
 		color = red
 	}
 	p.line(0, p.color(color, m.Summary()))
@@ -72,15 +64,12 @@ func MutationText(w io.Writer, m *Mutation, o TextOptions) error {
 	return err
 }
 
-func (m *Mutation) passed() bool { return len(m.Survivors) == 0 && len(m.Complaints) == 0 }
-
 // Run returns the outcome as a run in which each unexplained survivor is a
 // complaint, for formats that know only cases.
 func (m *Mutation) Run() *Run {
 	r := &Run{Report: &policytest.Report{Took: m.Took}, Complaints: slices.Clone(m.Complaints)}
-	for i := range m.Survivors {
-		s := &m.Survivors[i]
-		r.Complaints = append(r.Complaints, Complaint{File: s.File, Line: s.Line, Text: "no case notices this change: " + s.What})
+	for _, x := range m.unexplained() {
+		r.Complaints = append(r.Complaints, Complaint{File: x.File, Line: x.Line, Text: "no case notices this change: " + x.What})
 	}
 	return r
 }
@@ -88,53 +77,46 @@ func (m *Mutation) Run() *Run {
 // MutationDocument is a mutation run as [MutationJSON] writes it. Lists are never
 // null.
 type MutationDocument struct {
-	Version    int              `json:"version"` // 1
-	Passed     bool             `json:"passed"`  // every survivor is explained and there are no complaints
-	Summary    MutationTotals   `json:"summary"`
-	Complaints []Fault          `json:"complaints"`
-	Survivors  []MutantSurvivor `json:"survivors"` // unexplained ones
-	Explained  []MutantSurvivor `json:"explained"`
+	Version    int            `json:"version"` // 1
+	Passed     bool           `json:"passed"`  // every survivor is explained and there are no complaints
+	Summary    MutationTotals `json:"summary"`
+	Complaints []Fault        `json:"complaints"`
+	Survivors  []Survivor     `json:"survivors"` // explained or not
 }
 
 // MutationTotals are the numbers of mutants.
 type MutationTotals struct {
 	Total     int     `json:"total"`
 	Killed    int     `json:"killed"`
-	Invalid   int     `json:"invalid"`
-	Survived  int     `json:"survived"`  // all of them
+	Invalid   int     `json:"invalid"` // no policy, or no portal
+	Survived  int     `json:"survived"`
 	Explained int     `json:"explained"` // of those that survived
-	Score     float64 `json:"score"`     // from 0 to 100
+	Score     float64 `json:"score"`     // killed of killed and survived, in percent
 	Seconds   float64 `json:"seconds"`
 }
 
-// MutantSurvivor is a change that no case noticed.
-type MutantSurvivor struct {
+// Survivor is a change that no case noticed.
+type Survivor struct {
 	File string `json:"file"`
-	Line int    `json:"line,omitempty"`
+	Line int    `json:"line,omitempty"` // of a policy
 	What string `json:"what"`
-	Why  string `json:"why,omitempty"`
+	Why  string `json:"why,omitempty"` // no case can notice it; absent: unexplained
 }
 
 // MutationJSON writes the outcome as a [MutationDocument].
 func MutationJSON(w io.Writer, m *Mutation) error {
 	d := &MutationDocument{
-		Version: documentVersion, Passed: m.passed(), Complaints: []Fault{},
+		Version: documentVersion, Passed: m.Passed(), Complaints: []Fault{}, Survivors: []Survivor{},
 		Summary: MutationTotals{
-			Total: m.total(), Killed: m.Killed, Invalid: m.Invalid, Survived: m.survived(), Explained: len(m.Explained),
+			Total: len(m.Mutants), Killed: m.Killed, Invalid: m.Invalid, Survived: m.Survived, Explained: m.Explained,
 			Score: m.Score, Seconds: m.Took.Seconds(),
 		},
-		Survivors: survivors(m.Survivors), Explained: survivors(m.Explained),
 	}
 	for _, c := range m.Complaints {
 		d.Complaints = append(d.Complaints, Fault(c))
 	}
-	return writeJSON(w, d)
-}
-
-func survivors(all []Survivor) []MutantSurvivor {
-	out := make([]MutantSurvivor, 0, len(all))
-	for _, s := range all {
-		out = append(out, MutantSurvivor(s))
+	for _, x := range slices.Concat(m.unexplained(), m.explained()) {
+		d.Survivors = append(d.Survivors, Survivor{File: x.File, Line: x.Line, What: x.What, Why: x.Why})
 	}
-	return out
+	return writeJSON(w, d)
 }
