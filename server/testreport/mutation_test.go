@@ -69,4 +69,6 @@ func TestMutationInOtherFormats(t *testing.T) {
 	require.NoError(t, testreport.MutationJSON(&b, m))
 	require.Contains(t, b.String(), `"passed": true`)
 	require.Contains(t, b.String(), `"survivors": []`)
+	m.Complaints = []testreport.Complaint{{Text: "the score is low"}}
+	require.False(t, m.Passed())
 }
