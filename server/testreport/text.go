@@ -222,7 +222,7 @@ func (p *printer) coverage(c *policytest.Coverage) {
 		f := &files[i]
 		s := fmt.Sprintf("%s %8s", pad(printable(f.File), widest), Percent(filePercent(f)))
 		if f.MissedLines > 0 {
-			s += "  missed " + p.missed(f.Missed, p.o.Width-width(s)-11)
+			s += "  missed " + p.missed(f.Missed, max(p.o.Width-width(s)-11, minWidth))
 		}
 		p.line(2, s)
 	}
