@@ -3,6 +3,7 @@ package policytest
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -98,12 +99,13 @@ func (e *editor) portal(worlds []authz.World) {
 }
 
 // otherValues returns the values but for v that the worlds give the setting, each
-// once. Settings are words, numbers and switches.
+// once.
 func otherValues(worlds []authz.World, name string, v any) []any {
 	var found []any
 	for i := range worlds {
 		o, ok := worlds[i].Portal.Settings[name]
-		if ok && o != v && !slices.Contains(found, o) {
+		same := func(x any) bool { return reflect.DeepEqual(x, o) }
+		if ok && !same(v) && !slices.ContainsFunc(found, same) {
 			found = append(found, o)
 		}
 	}

@@ -272,7 +272,6 @@ granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": 
 	input.record.account == input.user.account
 	mask := fields.mask
 	"write" in mask
-	not linked
 }
 
 # METADATA
