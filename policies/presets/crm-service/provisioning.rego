@@ -64,7 +64,6 @@ tasks contains object.union({"id": id, "kind": "mail", "template": "portal_user_
 	to := data.portal.settings.warn_to
 	some run in runs
 	some effect in effects(run.id, run.task)
-	effect.kind == "update"
 	effect.set.active == true
 	some user in input.users
 	named(user) == effect.entity
