@@ -128,7 +128,7 @@ else := {"outcome": "hide", "reason": "not_visible"} if input.action.name == "li
 
 else := {"outcome": "deny", "reason": "shared_for_reading"} if {
 	input.action.name in {"edit", "attach"}
-	max(reach) < 2
+	access < 2
 }
 
 else := {"outcome": "deny", "reason": "action_unknown"}
@@ -264,12 +264,12 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 granted := {
 	"outcome": "allow",
 	"reason": "granted",
-	"level": min([object_right, max(reach)]),
+	"level": min([object_right, access]),
 	"fields": fields.readable,
 } if {
 	input.action.name == "view"
 	object_right >= 1
-	max(reach) >= 1
+	access >= 1
 }
 
 # METADATA
@@ -278,22 +278,22 @@ granted := {
 granted := {
 	"outcome": "allow",
 	"reason": "granted",
-	"level": min([object_right, max(reach)]),
+	"level": min([object_right, access]),
 	"fields": fields.mask,
 } if {
 	input.action.name == "edit"
 	object_right >= 2
-	max(reach) >= 2
+	access >= 2
 }
 
 # METADATA
 # title: Lists and search
 # description: They leave out cases that are not marked visible, own ones too.
 # custom: {id: list_record, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": min([object_right, max(reach)])} if {
+granted := {"outcome": "allow", "reason": "granted", "level": min([object_right, access])} if {
 	input.action.name == "list"
 	object_right >= 1
-	max(reach) >= 1
+	access >= 1
 	listed
 }
 
@@ -308,7 +308,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": object_right} if {
 	input.resource.type == "case"
 	input.action.name == "comment"
 	object_right >= 3
-	max(reach) >= 1
+	access >= 1
 }
 
 # METADATA
@@ -318,7 +318,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": object_right} if {
 	input.resource.type == "case"
 	input.action.name == "attach"
 	object_right >= 3
-	max(reach) >= 2
+	access >= 2
 }
 
 # METADATA
@@ -405,10 +405,15 @@ ranks := {"User": 1, "Manager": 2, "Executive": 3}
 accesses := {"read": 1, "edit": 2}
 
 # METADATA
+# description: |
+#   The access to the record, 1 to read and 2 to edit: the widest of all. Undefined
+#   where nothing gives any, and for a part that does not go with its record.
+access := max(reach) if shared_as
+
+# METADATA
 # title: Owner
 # custom: {id: owner, reason: granted}
 reach contains 2 if {
-	shared_as
 	input.record.owner == input.user.id
 }
 
@@ -416,7 +421,6 @@ reach contains 2 if {
 # title: Roles above the owner's
 # custom: {id: role_above_owner, reason: granted}
 reach contains 2 if {
-	shared_as
 	input.owner.account == input.user.account
 	rank > owner_rank
 }
@@ -540,7 +544,6 @@ reach contains 2 if {
 # custom: {id: own_account, reason: granted}
 reach contains 1 if {
 	input.record.type == "account"
-	shared_as
 	input.record.id == input.user.account
 	licence.linked == "contact"
 	licence.attributes.role_based == false
@@ -551,7 +554,6 @@ reach contains 1 if {
 # description: The roles of an account hang below the role of its owner.
 # custom: {id: account_owner, reason: granted}
 reach contains 2 if {
-	shared_as
 	input.account.owner == input.user.id
 	input.account.id == input.owner.account
 	licence.linked == "employee"
@@ -562,7 +564,6 @@ reach contains 2 if {
 # title: Staff above the owner of the account
 # custom: {id: role_above_account_owner, reason: granted}
 reach contains 2 if {
-	shared_as
 	input.account.attributes.owner_role in input.user.manages
 	input.account.id == input.owner.account
 	licence.linked == "employee"
@@ -575,7 +576,6 @@ reach contains 2 if {
 # custom: {id: share_group, reason: granted}
 reach contains accesses[group.access] if {
 	licence.linked == "employee"
-	shared_as
 	data.portal.user_types[input.owner.user_type].attributes.role_based == false
 	some group in data.portal.sharing
 	group.kind == "share_group"
