@@ -78,7 +78,11 @@ else := document if {
 
 else := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
 
-else := {"outcome": "deny", "reason": logins.refusal} if logins.refusal
+else := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == false
+
+else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.active
+
+else := {"outcome": "deny", "reason": "login_disabled"} if not logins.open
 
 else := {"outcome": "deny", "reason": "profile_not_member"} if not member
 
