@@ -20,17 +20,11 @@ own_account if input.record.account == input.user.account
 visible if input.record.flags.visible == true
 
 # METADATA
-# description: The record is published. What is a comment is shown only if `parent_visible` holds as well.
-published if input.record.flags.published == true
-
-# METADATA
 # description: The record exists and is not closed. Of one that is not there, neither this nor the contrary holds.
 open if {
 	input.record.id
 	not input.record.flags.closed
 }
-
-closed if input.record.flags.closed == true
 
 # METADATA
 # description: The record belongs to one of the user's contact.
@@ -49,11 +43,4 @@ parent_visible if input.parent.flags.visible == true
 published_under_visible if {
 	input.record.flags.published == true
 	input.parent.flags.visible == true
-}
-
-# METADATA
-# description: The record belongs to one that exists and is not closed.
-parent_open if {
-	input.parent.id
-	not input.parent.flags.closed
 }

@@ -12,12 +12,11 @@ cases := {
 	},
 	"of nobody": {"record": stored({}), "holds": {"open"}},
 	"visible": {"record": stored({"flags": {"visible": true}}), "holds": {"visible", "open"}},
-	"published": {"record": stored({"flags": {"published": true}}), "holds": {"published", "open"}},
 	"all flags off": {
 		"record": stored({"flags": {"visible": false, "published": false, "closed": false}}),
 		"holds": {"open"},
 	},
-	"closed": {"record": stored({"flags": {"closed": true}}), "holds": {"closed"}},
+	"closed": {"record": stored({"flags": {"closed": true}}), "holds": set()},
 	"claimed in properties": {
 		"record": stored({"properties": {"visible": true, "account": "A", "contact": "C"}}),
 		"holds": {"open"},
@@ -38,7 +37,7 @@ test_record[name] if {
 
 test_parent[name] if {
 	some name, case in cases
-	about_parents := {sprintf("parent_%s", [rule]) | some rule in (case.holds - {"published", "closed"})}
+	about_parents := {sprintf("parent_%s", [rule]) | some rule in (case.holds - {"open"})}
 	holding({"parent": case.record, "user": asker}) == about_parents
 }
 
@@ -54,7 +53,7 @@ test_published_under_visible if {
 # No account and no contact are in common with none.
 test_nobody[name] if {
 	some name, user in {"no user": {}, "of nothing": {"user": {}}}
-	holding(object.union(user, {"record": stored({}), "parent": stored({})})) == {"open", "parent_open"}
+	holding(object.union(user, {"record": stored({}), "parent": stored({})})) == {"open"}
 }
 
 test_nothing if holding({"user": asker}) == set()

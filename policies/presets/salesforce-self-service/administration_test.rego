@@ -82,6 +82,11 @@ test_refusals[name] if {
 			"change": object.union(switching, {"new": {"settings": {"edition": "Group"}}}),
 			"want": {"edition_with_portal"},
 		},
+		"own case": {"change": object.union(submitting, {"new": {"account": "A", "contact": "C"}}), "want": set()},
+		"short comment": {
+			"change": object.union(submitting, {"entity": {"of": "comment"}, "new": {"properties": {"body": "ok"}}}),
+			"want": set(),
+		},
 		"comment": {
 			"change": object.union(submitting, {"entity": {"of": "comment"}, "new": {"properties": {"body": 7}}}),
 			"want": {"comment_length"},
@@ -92,6 +97,7 @@ test_refusals[name] if {
 
 test_edition_of_enabled if {
 	rules(enabling, {"edition": "Group"}) == {"edition_with_users"}
+	rules(object.union(enabling, {"new": {"active": false}}), {"edition": "Group"}) == set()
 	kept := object.union(enabling, {"operation": "update", "old": enabling.new})
 	rules(kept, {"edition": "Group"}) == set()
 }

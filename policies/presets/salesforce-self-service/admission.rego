@@ -116,9 +116,8 @@ refusals contains {"rule": "own_case_contact", "field": "contact", "reason": "ot
 # title: Staff alone set flags
 # custom: {id: outside_flags, reason: flags_by_staff}
 refusals contains {"rule": "outside_flags", "field": "flags", "reason": "flags_by_staff"} if {
-	outside
 	submitted
-	input.new.flags[_]
+	count(input.new.flags) > 0
 }
 
 # METADATA
@@ -134,7 +133,6 @@ refusals contains {"rule": "address_needed", "field": "login", "reason": "no_ema
 # title: No two active users have one login
 # custom: {id: login_unique, reason: login_taken}
 refusals contains {"rule": "login_unique", "field": "login", "reason": "login_taken"} if {
-	administration.user_written
 	administration.login_taken
 }
 
@@ -150,7 +148,6 @@ refusals contains {"rule": "contact_unique", "field": "contact", "reason": "cont
 # title: Comments are short
 # custom: {id: comment_length, reason: comment_too_long}
 refusals contains {"rule": "comment_length", "field": "properties.body", "reason": "comment_too_long"} if {
-	input.entity.kind == "record"
 	input.entity.of == "comment"
 	body := input.new.properties.body
 	not short(body)
@@ -160,15 +157,12 @@ refusals contains {"rule": "comment_length", "field": "properties.body", "reason
 # description: At most 4,000 bytes, each of which is two hexadecimal digits.
 short(text) if {
 	is_string(text)
-	count(hex.encode(text)) <= 8000
+	count(hex.encode(text)) / 2 <= 4000
 }
 
 # METADATA
-# description: A Self-Service user is written, and stays or comes to be.
-self_service_written if {
-	administration.user_written
-	input.new.user_type == "Self-Service User"
-}
+# description: A Self-Service user is written, and stays or comes to be. Nothing but users has a user type.
+self_service_written if input.new.user_type == "Self-Service User"
 
 # METADATA
 # description: A Self-Service user becomes active.
@@ -186,7 +180,6 @@ was_enabled if {
 # METADATA
 # description: The portal is switched on that was off, or not there.
 switched_on if {
-	input.entity.kind == "portal"
 	input.new.settings.login_enabled == true
 	not input.old.settings.login_enabled == true
 }
@@ -254,7 +247,6 @@ submitted if {
 
 new_case if {
 	input.operation == "create"
-	input.entity.kind == "record"
 	input.entity.of == "case"
 }
 
@@ -303,7 +295,6 @@ patches contains {"properties": {"origin": origin}} if {
 # title: A user's comment is published
 # custom: {id: comment_published}
 patches contains {"flags": {"published": true}} if {
-	outside
 	submitted
 	input.entity.of == "comment"
 }

@@ -19,7 +19,6 @@ tasks contains {
 	"template": "self_service_credentials",
 	"to": administration.address,
 } if {
-	administration.user_written
 	input.new.user_type == "Self-Service User"
 	input.new.active == true
 	input.context.mail_credentials == true
