@@ -34,7 +34,6 @@ tasks contains {
 	"set": {"account": input.new.account},
 } if {
 	input.entity.kind == "contact"
-	input.operation == "update"
 	some user in input.users
 	user.user_type == "Self-Service User"
 	user.account != input.new.account

@@ -120,9 +120,13 @@ management_refusal := {"outcome": "deny", "reason": "staff_only"} if not permitt
 
 else := {"outcome": "deny", "reason": "edition"} if not edition_offers
 
-else := {"outcome": "deny", "reason": "target_unknown"} if not target
+else := {"outcome": "deny", "reason": "no_account"} if {
+	input.action.name == "manage_user.create"
+	input.target.type == "contact"
+	not input.target.account
+}
 
-else := {"outcome": "deny", "reason": "no_account"}
+else := {"outcome": "deny", "reason": "target_unknown"}
 
 # METADATA
 # description: Why no case may be submitted.
@@ -254,7 +258,6 @@ granted := {"outcome": "allow", "reason": "granted"} if {
 # custom: {id: staff_manages, reason: staff_permission}
 managed := {"outcome": "allow", "reason": "staff_permission"} if {
 	input.action.name in {"view", "list", "manage_user.edit", "manage_user.disable", "manage_user.reset_password"}
-	input.target.type == "user"
 	input.target.user_type == "Self-Service User"
 	permitted
 	edition_offers
@@ -319,14 +322,3 @@ permitted if {
 # METADATA
 # description: The organization's edition is one that has Self-Service.
 edition_offers if data.portal.settings.edition in editions
-
-target if {
-	input.action.name != "manage_user.create"
-	input.target.user_type == "Self-Service User"
-}
-
-target if {
-	input.action.name == "manage_user.create"
-	input.target.type == "contact"
-	claimed("user_type", "Self-Service User")
-}
