@@ -72,6 +72,8 @@ var arrows = map[string][]string{
 	"server/yamltree":   {"server/authz"},
 	"server/policytest": {"policies", "server/authz", "server/engine", "server/fixture", "server/pdp", "server/policy", "server/yamltree"},
 	"server/testreport": {"server/policytest", "server/yamltree"},
+	"server/schema":     {"policies"},
+	"server/scaffold":   {"policies", "server/schema"},
 	"server/engine":     {"server/authz", "server/rbac"},
 	"server/pdp":        {"server/authz", "server/engine"},
 	"server/live":       {"server/authz", "server/engine", "server/pdp", "server/policy"},
@@ -79,7 +81,10 @@ var arrows = map[string][]string{
 		"fixtures", "policies", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
 		"server/live", "server/mongodb", "server/pdp", "server/policy",
 	},
-	"cmd/portcullis": {"server", "server/authz", "server/authzen", "server/config", "server/fixture", "server/httpapi", "server/policytest", "server/testreport"},
+	"cmd/portcullis": {
+		"policies", "server", "server/authz", "server/authzen", "server/config", "server/fixture", "server/httpapi",
+		"server/policy", "server/policytest", "server/scaffold", "server/schema", "server/testreport", "server/yamltree",
+	},
 }
 
 // topLevel is what the repository's root holds besides names that begin with a

@@ -20,7 +20,7 @@ const (
 	exitOK         = 0
 	exitFault      = 1 // something went wrong, and the message says what
 	exitUsage      = 2 // the command line itself is wrong
-	exitCompile    = 3 // test: the policies do not compile
+	exitCompile    = 3 // test, check, fmt: the policies do not compile
 	exitFailed     = 4 // test: a case failed
 	exitCoverage   = 5 // test: no case failed, but too little of the policies is covered
 	exitNotAllowed = 6 // decide --exit-code: an answer, but not allow
@@ -41,6 +41,8 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Answer questions over HTTP."`
 	Decide      decideCmd      `cmd:"" help:"Ask one question, of a server or of a fixture folder."`
 	Test        testCmd        `cmd:"" help:"Hold policies and portals against their decision tables."`
+	Check       checkCmd       `cmd:"" help:"Check policies, portals and suites."`
+	Fmt         fmtCmd         `cmd:"" help:"Format policies, as opa fmt does."`
 	Import      importCmd      `cmd:"" help:"Replace portals in the store by those of a fixture folder."`
 	Export      exportCmd      `cmd:"" help:"Write portals of the store into a fixture folder."`
 	Config      configCmd      `cmd:"" help:"Check or show the configuration."`
