@@ -97,7 +97,9 @@ func (r *review) checkRuleMetadata(key string, rule ruleIn, ids map[string]strin
 	reason, _ := custom(rule.Rule, "reason").(string)
 	switch {
 	case strings.HasSuffix(key, ".refusals") && rule.Head.Key != nil:
-		r.wantIDs(rule, "refuses", id, reason)
+		if !r.documentsRefusal(key, rule.Head.Key) {
+			r.wantIDs(rule, "refuses", id, reason)
+		}
 		return
 	case rule.Default:
 		return
@@ -115,6 +117,15 @@ func (r *review) checkRuleMetadata(key string, rule ruleIn, ids map[string]strin
 		}
 		return
 	}
+}
+
+// documentsRefusal reports whether some rule of the package has the refusal's id and
+// reason in its METADATA: one refusal may take several rules.
+func (r *review) documentsRefusal(key string, refusal *ast.Term) bool {
+	o, ok := refusal.Value.(ast.Object)
+	return ok && slices.ContainsFunc(r.rules[key], func(rule ruleIn) bool {
+		return custom(rule.Rule, "id") == any(text(o, "rule")) && custom(rule.Rule, "reason") == any(text(o, "reason"))
+	})
 }
 
 func (r *review) wantIDs(rule ruleIn, does, id, reason string) {
@@ -291,7 +302,13 @@ func (r *review) defined(m *ast.Module, t *ast.Term, seen map[string]bool) bool 
 	case ast.Set:
 		v.Foreach(func(e *ast.Term) { ok = ok && r.defined(m, e, seen) })
 	case ast.Call:
-		return false
+		ok = slices.Contains(totalFunctions[:], v[0].String())
+		for _, argument := range v[1:] {
+			ok = ok && r.defined(m, argument, seen)
+		}
 	}
 	return ok
 }
+
+// totalFunctions have a value for all arguments of their types.
+var totalFunctions = [...]string{"array.concat", "concat", "count", "object.get", "object.remove", "object.union", "object.union_n", "union"}
