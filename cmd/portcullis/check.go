@@ -56,12 +56,15 @@ func (c *checkCmd) collect(k *checked) error {
 		if _, err := os.Stat(dir); err != nil {
 			return authz.Errorf(authz.NotFound, "%s cannot be read: %s", dir, pathReason(err))
 		}
-		if own := policiesBelow(dir); c.Policies == "" && own != "" {
-			if err := k.checkPolicies(own); err != nil {
-				return err
+		own := c.Policies
+		if c.Policies == "" {
+			if own = policiesBelow(dir); own != "" {
+				if err := k.checkPolicies(own); err != nil {
+					return err
+				}
 			}
 		}
-		if err := k.checkData(dir); err != nil {
+		if err := k.checkData(dir, own); err != nil {
 			return err
 		}
 	}
@@ -157,14 +160,14 @@ func modulesOf(dir string) (policy.Modules, error) {
 }
 
 // checkData checks the portals and suites below a folder.
-func (k *checked) checkData(dir string) error {
+func (k *checked) checkData(dir, policyFolder string) error {
 	var portals, suites []string
 	err := walk(dir, func(name string, d fs.DirEntry) {
 		switch {
 		case d.IsDir():
 		case d.Name() == "portal.yaml":
 			portals = append(portals, path.Dir(name))
-		case isSuite(d.Name()):
+		case fixture.IsSuite(d.Name()):
 			suites = append(suites, name)
 		}
 	})
@@ -176,16 +179,17 @@ func (k *checked) checkData(dir string) error {
 			return err
 		}
 	}
+	var right []string
 	for _, name := range suites {
-		if err := k.checkSuite(name); err != nil {
+		ok, err := k.checkSuite(name)
+		if err != nil {
 			return err
 		}
+		if ok {
+			right = append(right, name)
+		}
 	}
-	return nil
-}
-
-func isSuite(name string) bool {
-	return name == "decisions.yaml" || strings.HasSuffix(name, ".decisions.yaml")
+	return k.checkScenes(right, policyFolder)
 }
 
 // roots returns what to load for the portals' folders: the folder itself when it has
@@ -221,18 +225,7 @@ func (k *checked) checkPortals(dir string) error {
 	defer root.Close()
 	worlds, err := fixture.Load(root.FS())
 	k.portals += max(1, len(worlds))
-	wrong, ok := errors.AsType[*fixture.Error](err)
-	if !ok {
-		return err
-	}
-	for _, p := range wrong.Problems {
-		f := policy.Finding{File: path.Join(dir, p.File), Line: p.Line, Column: p.Column, Rule: "fixture", Severity: policy.SeverityError, Msg: p.Msg}
-		if p.Path != "" {
-			f.Msg = p.Path + ": " + p.Msg
-		}
-		k.findings = append(k.findings, f)
-	}
-	return nil
+	return k.addProblems(dir, "fixture", err)
 }
 
 // show writes the findings. A file without a finding is not named.

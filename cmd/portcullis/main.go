@@ -43,6 +43,8 @@ type cli struct {
 	Test        testCmd        `cmd:"" help:"Hold policies and portals against their decision tables."`
 	Check       checkCmd       `cmd:"" help:"Check policies, portals and suites."`
 	Fmt         fmtCmd         `cmd:"" help:"Format policies, as opa fmt does."`
+	Init        initCmd        `cmd:"" help:"Start a portal of your own from a preset."`
+	Schema      schemaCmd      `cmd:"" help:"Show or write JSON schemas of what people write by hand."`
 	Import      importCmd      `cmd:"" help:"Replace portals in the store by those of a fixture folder."`
 	Export      exportCmd      `cmd:"" help:"Write portals of the store into a fixture folder."`
 	Config      configCmd      `cmd:"" help:"Check or show the configuration."`

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -50,26 +49,8 @@ func (f Finding) String() string {
 }
 
 // Sources returns every .rego file below fsys, tests included: what [Check] takes.
-// Names that begin with a dot are passed over.
 func Sources(fsys fs.FS) (Modules, error) {
-	m := Modules{}
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		hidden := name != "." && strings.HasPrefix(d.Name(), ".")
-		switch {
-		case err != nil:
-			return authz.Errorf(authz.Unavailable, "%s: cannot be read: %v", name, err).Because(err)
-		case d.IsDir() && hidden:
-			return fs.SkipDir
-		case d.IsDir() || hidden || path.Ext(name) != ".rego":
-			return nil
-		case len(m) == MaxModules:
-			return authz.Errorf(authz.TooLarge, "more than %d policy modules", MaxModules)
-		}
-		source, err := readModule(fsys, name)
-		m[name] = source
-		return err
-	})
-	return m, err
+	return load([]fs.FS{fsys}, func(string) bool { return true })
 }
 
 // Check reviews the modules own, which build on those of base, and returns what is
@@ -198,8 +179,6 @@ func dotted(ref ast.Ref) string {
 	}
 	return strings.Join(names, ".")
 }
-
-func isTest(file string) bool { return strings.HasSuffix(file, "_test.rego") }
 
 // each calls do for every rule of one's own, else-branches not by themselves.
 func (r *review) each(do func(key string, rule ruleIn)) {

@@ -21,7 +21,7 @@ import (
 
 // Source says where a project is.
 type Source struct {
-	Paths    []string // files and folders in which suites are looked for; none: the current folder
+	Paths    []string // files and folders in which suites are looked for, not in folders named testdata below them; none: the current folder
 	Policies string   // folder of policies; empty: the folders named policies in Paths
 	// Limit bounds each evaluation; zero: 10 s, so that a machine that is busy
 	// otherwise does not turn an answer into a timeout's.
@@ -176,7 +176,7 @@ func (l *loader) suiteFiles(paths []string) ([]string, error) {
 			switch {
 			case err != nil:
 				return err
-			case e.IsDir() && name != root && strings.HasPrefix(e.Name(), "."):
+			case e.IsDir() && name != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata"):
 				return fs.SkipDir
 			case e.IsDir() || name != root && !fixture.IsSuite(e.Name()):
 				return nil

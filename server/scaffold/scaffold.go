@@ -18,8 +18,10 @@ import (
 //go:embed all:templates
 var templates embed.FS
 
-// common is the folder of templates that belongs to no preset.
-const common = "common"
+const (
+	common        = "common"          // folder of the templates that belong to no preset
+	casesTemplate = "cases.yaml.tmpl" // in a preset's folder: what becomes a part of the suite
+)
 
 // Presets returns the presets that a portal can start from, sorted: those with
 // templates whose policy is built in.
@@ -87,7 +89,7 @@ func Files(preset, name string) (map[string]string, error) {
 		Name: name, Preset: preset, Package: strings.ReplaceAll(preset, "-", "_"),
 		Admission: has(preset, "admission.rego"), Provisioning: has(preset, "provisioning.rego"),
 	}
-	cases, err := v.render(path.Join("templates", preset, "cases.yaml"))
+	cases, err := v.render(path.Join("templates", preset, casesTemplate))
 	if err != nil {
 		return nil, err
 	}
@@ -112,9 +114,9 @@ func (v *values) places() map[string]string {
 	return map[string]string{
 		"policy.rego.tmpl":      path.Join("policies", v.Name, v.Name+".rego"),
 		"policy_test.rego.tmpl": path.Join("policies", v.Name, v.Name+"_test.rego"),
-		"decisions.yaml":        "portal/decisions.yaml",
-		"workflow.yaml":         ".github/workflows/policies.yml",
-		"README.md":             "README.md",
+		"decisions.yaml.tmpl":   "portal/decisions.yaml",
+		"workflow.yaml.tmpl":    ".github/workflows/policies.yml",
+		"README.md.tmpl":        "README.md",
 	}
 }
 
@@ -137,15 +139,15 @@ func (v *values) data(files map[string]string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == "cases.yaml" {
+		if e.Name() == casesTemplate {
 			continue
 		}
 		text, err := v.render(path.Join(dir, e.Name()))
 		if err != nil {
 			return err
 		}
-		section := strings.TrimSuffix(e.Name(), ".yaml")
-		files["portal/"+e.Name()] = fmt.Sprintf("# yaml-language-server: $schema=../schemas/%s.json\n%s", section, text)
+		section := strings.TrimSuffix(e.Name(), ".yaml.tmpl")
+		files["portal/"+section+".yaml"] = fmt.Sprintf("# yaml-language-server: $schema=../schemas/%s.json\n%s", section, text)
 	}
 	return nil
 }

@@ -1,0 +1,101 @@
+package schema
+
+import "maps"
+
+// suite is the schema of decisions.yaml.
+func suite() object {
+	s := closed(object{
+		"portal":   told(id(), "asked unless a case names another"),
+		"now":      told(moment(), "the moment of every decision, RFC 3339"),
+		"given":    told(ref("given"), "for all cases, before their own"),
+		"cases":    list(oneCase()),
+		"matrices": list(matrix()),
+		"pending":  list(closed(object{"id": id(), "reason": id()}, "id", "reason")),
+	}, "now")
+	s["definitions"] = object{"given": given()}
+	return s
+}
+
+// asked are the keys that all cases share.
+func asked() object {
+	return object{
+		"id": told(id(), "several cases may carry one"), "name": str(), "portal": id(), "now": moment(),
+		"given":   ref("given"),
+		"context": told(free(), "what the caller says of the circumstances; actor: id of who really acts"),
+		"skip":    told(id(), "why it is not run"),
+		"only":    told(flag(), "nothing but such cases is run; never passes in CI"),
+	}
+}
+
+// claimed are the keys of questions.
+func claimed() object {
+	return object{
+		"subject_properties": told(free(), "what the caller claims"),
+		"action_properties":  free(),
+		"properties":         told(free(), "of the resource, as the caller claims"),
+	}
+}
+
+func with(parts ...object) object {
+	all := object{}
+	for _, p := range parts {
+		maps.Copy(all, p)
+	}
+	return all
+}
+
+func outcome() object { return words("allow", "deny", "challenge", "hide") }
+
+func level() object { return words("revoked", "view", "edit", "insert", "publish", "delete") }
+
+func ruleIDs() object { return told(texts(), "custom.id of the rules that decided") }
+
+func oneCase() object {
+	return closed(with(asked(), claimed(), object{
+		"subject":  told(id(), "a user's id, or type/id"),
+		"action":   id(),
+		"resource": told(object{"type": "string", "pattern": "^[^/]+/."}, "type/id"),
+		"want": closed(object{
+			"outcome": outcome(), "reason": str(), "level": level(),
+			"fields":      each(words("hidden", "read", "write")),
+			"obligations": list(free()), "rules": ruleIDs(),
+		}, "outcome"),
+	}), "id", "subject", "action", "resource", "want")
+}
+
+func matrix() object {
+	some := object{"type": "array", "items": id(), "minItems": 1, "uniqueItems": true}
+	return closed(with(asked(), claimed(), object{
+		"subjects": some, "actions": some, "resources": some,
+		"want": told(list(closed(object{
+			"subjects": some, "actions": some, "resources": some,
+			"outcome": outcome(), "reason": str(), "level": level(), "rules": ruleIDs(),
+		}, "outcome")), "later lines win; what no line names is denied"),
+	}), "id", "subjects", "actions", "resources", "want")
+}
+
+// given is the schema of a merge patch of a portal's data, by id.
+func given() object {
+	properties := object{"portal": patchOf(portal()), "rights": rights(true)}
+	for name, entity := range entities() {
+		properties[name] = each(orNull(patchOf(entity)))
+	}
+	return told(closed(properties), "a merge patch of the portal's data, by id: null removes, an unknown id adds")
+}
+
+// patchOf returns the schema of a merge patch of what s is of.
+func patchOf(s object) object {
+	properties := object{}
+	for name, p := range s["properties"].(object) {
+		properties[name] = orNull(inPatch(p.(object)))
+	}
+	return closed(properties)
+}
+
+// inPatch lets null remove members of what is within a patch.
+func inPatch(s object) object {
+	if values, ok := s["additionalProperties"].(object); ok {
+		return each(orNull(inPatch(values)))
+	}
+	return s
+}
