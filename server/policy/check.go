@@ -205,7 +205,13 @@ func (r *review) sorted() []Finding {
 	slices.SortStableFunc(r.findings, func(a, b Finding) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), strings.Compare(a.Rule, b.Rule))
 	})
-	return slices.Compact(r.findings)
+	// A missing import is told once, not again at each use.
+	said := map[[2]string]bool{}
+	return slices.DeleteFunc(slices.Compact(r.findings), func(f Finding) bool {
+		again := f.Rule == "unknown-rule" && said[[2]string{f.File, f.Msg}]
+		said[[2]string{f.File, f.Msg}] = true
+		return again
+	})
 }
 
 // faultsOf returns what OPA says as findings, each with its remedy.
@@ -232,6 +238,10 @@ func faultsOf(name string, err error) []Finding {
 			f.Rule = "types"
 		}
 		f.Fix = remedy(f.Msg)
+		if f.Msg == "match error" && e.Details != nil {
+			sides := strings.Join(strings.Fields(strings.Join(e.Details.Lines(), ", ")), " ")
+			f.Msg = "the two sides can never be equal: " + strings.ReplaceAll(sides, " :", " is")
+		}
 		if function, ok := strings.CutPrefix(f.Msg, "undefined function "); ok {
 			f = undefinedFunction(f, function)
 		}
@@ -285,8 +295,8 @@ var remedies = [...]struct{ part, fix string }{
 	{"conflict", "give one of them another name"},
 	{"assigned above", "give it another name"},
 	{"var cannot be used", "give it another name"},
-	{"undefined ref", "look the member up in policies/schema/input.json"},
-	{"match error", "compare values of one type; policies/schema/input.json says which type a fact has"},
+	{"undefined ref", "look the member up in what `portcullis schema input` shows"},
+	{"match error", "compare values of one type; `portcullis schema input` says which type a fact has"},
 	{"invalid argument", "pass what the function takes"},
 	{"arity mismatch", "pass as many arguments as the function takes"},
 	{"too few arg", "pass as many arguments as the function takes"},

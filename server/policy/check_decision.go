@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -89,9 +90,9 @@ func (r *review) checkRuleMetadata(key string, rule ruleIn, ids map[string]strin
 	if id != "" {
 		scoped := dotted(rule.module.Package.Path) + "/" + id
 		if at, again := ids[scoped]; again {
-			r.add(SeverityError, "duplicate-id", rule.Location, fmt.Sprintf("the id %s is taken by the rule at %s", id, at), "give each rule an id of its own: explanations and suites name rules by it")
+			r.add(SeverityError, "duplicate-id", rule.Location, fmt.Sprintf("the id %s is taken by the rule in %s", id, at), "give each rule an id of its own: explanations and suites name rules by it")
 		} else {
-			ids[scoped] = fmt.Sprintf("%s:%d", rule.Location.File, rule.Location.Row)
+			ids[scoped] = fmt.Sprintf("line %d of %s", rule.Location.Row, path.Base(rule.Location.File))
 		}
 	}
 	reason, _ := custom(rule.Rule, "reason").(string)

@@ -1,0 +1,8 @@
+# METADATA
+# title: Helpdesk
+package helpdesk
+
+# METADATA
+# entrypoint: true
+# custom: {id: own, reasons: {granted: It may.}}
+decision := {"outcome": "allow", "reason": "granted"}

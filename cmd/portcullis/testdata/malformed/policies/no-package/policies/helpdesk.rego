@@ -1,0 +1,1 @@
+decision := {"outcome": "deny", "reason": "not_granted"}

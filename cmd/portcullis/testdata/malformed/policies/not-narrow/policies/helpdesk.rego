@@ -1,0 +1,10 @@
+# METADATA
+# title: Helpdesk
+package helpdesk
+
+# METADATA
+# entrypoint: true
+# custom: {id: own, reasons: {granted: It may., not_granted: It may not.}}
+decision := {"outcome": "allow", "reason": "granted"} if object.get(input.user, "active", false)
+
+else := {"outcome": "deny", "reason": "not_granted"}

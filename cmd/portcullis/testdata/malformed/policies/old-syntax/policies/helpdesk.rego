@@ -1,0 +1,8 @@
+# METADATA
+# title: Helpdesk
+package helpdesk
+
+# METADATA
+# entrypoint: true
+# custom: {id: own, reasons: {granted: It may., not_granted: It may not.}}
+decision = {"outcome": "allow", "reason": "granted"} { input.user.active }

@@ -1,0 +1,14 @@
+# METADATA
+# title: Helpdesk
+package helpdesk
+
+# METADATA
+# entrypoint: true
+# custom: {id: own, reasons: {granted: It may., not_granted: It may not.}}
+decision := {"outcome": "allow", "reason": "granted"} if open
+
+else := {"outcome": "deny", "reason": "not_granted"}
+
+open if closed
+
+closed if open
