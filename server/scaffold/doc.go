@@ -4,7 +4,7 @@
 //
 // What differs between presets is data alone: templates/<preset> holds a portal's
 // files and the cases that show the preset at work, templates/common what every
-// portal gets. Every preset has the users ann and bob at the accounts of two
+// portal gets, templates/shared the data that all of them have. Every preset has the users ann and bob at the accounts of two
 // companies and eve, who is deactivated, and the record notice/N-1 of ann's company,
 // which the rule that comes with the policy grants.
 //

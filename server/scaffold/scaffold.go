@@ -19,7 +19,8 @@ import (
 var templates embed.FS
 
 const (
-	common        = "common"          // folder of the templates that belong to no preset
+	common        = "common"          // folder of what every portal gets beside its data
+	shared        = "shared"          // folder of the data that is the same for all presets
 	casesTemplate = "cases.yaml.tmpl" // in a preset's folder: what becomes a part of the suite
 )
 
@@ -32,7 +33,7 @@ func Presets() []string {
 	}
 	var names []string
 	for _, e := range entries {
-		if _, err := fs.Stat(policies.FS, "presets/"+e.Name()); err == nil && e.Name() != common {
+		if _, err := fs.Stat(policies.FS, "presets/"+e.Name()); err == nil {
 			names = append(names, e.Name())
 		}
 	}
@@ -133,21 +134,23 @@ func (v *values) common(files map[string]string) error {
 
 // data adds the portal's own files.
 func (v *values) data(files map[string]string) error {
-	dir := path.Join("templates", v.Preset)
-	entries, err := fs.ReadDir(templates, dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() == casesTemplate {
-			continue
-		}
-		text, err := v.render(path.Join(dir, e.Name()))
+	for _, folder := range []string{shared, v.Preset} {
+		dir := path.Join("templates", folder)
+		entries, err := fs.ReadDir(templates, dir)
 		if err != nil {
 			return err
 		}
-		section := strings.TrimSuffix(e.Name(), ".yaml.tmpl")
-		files["portal/"+section+".yaml"] = fmt.Sprintf("# yaml-language-server: $schema=../schemas/%s.json\n%s", section, text)
+		for _, e := range entries {
+			section, _ := strings.CutSuffix(e.Name(), ".yaml.tmpl")
+			if e.Name() == casesTemplate {
+				continue
+			}
+			text, err := v.render(path.Join(dir, e.Name()))
+			if err != nil {
+				return err
+			}
+			files["portal/"+section+".yaml"] = fmt.Sprintf("# yaml-language-server: $schema=../schemas/%s.json\n%s", section, text)
+		}
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 // that the decoder answers with the list of those.
 const stranger = "qqqqqqqqqqqqqqqqqqqq"
 
-var keyList = regexp.MustCompile(`unknown key "q+": want one of ([a-z_, ]+)`)
+var keyList = regexp.MustCompile(`unknown (?:key|count) "q+": want one of ([a-z_, ]+)`)
 
 // TestKeys holds the keys of every mapping in the schemas to those that the
 // decoder takes there: no more, no fewer.
@@ -44,6 +44,13 @@ func TestKeys(t *testing.T) {
 		"want":         {"suite", "properties.cases.items.properties.want", "cases: [{want: {@: 1}}]"},
 		"matrix":       {"suite", "properties.matrices.items", "matrices: [{@: 1}]"},
 		"line":         {"suite", "properties.matrices.items.properties.want.items", "matrices: [{want: [{@: 1}]}]"},
+		"admission":    {"suite", "properties.admission.items", "admission: [{@: 1}]"},
+		"refusal":      {"suite", "properties.admission.items.properties.want.properties.refusals.items", "admission: [{want: {refusals: [{@: 1}]}}]"},
+		"accepted":     {"suite", "properties.admission.items.properties.want", "admission: [{want: {@: 1}}]"},
+		"counts":       {"suite", "properties.admission.items.properties.counts", "admission: [{counts: {@: 1}}]"},
+		"provisioning": {"suite", "properties.provisioning.items", "provisioning: [{@: 1}]"},
+		"task":         {"suite", "properties.provisioning.items.properties.want.properties.tasks.items", "provisioning: [{want: {tasks: [{@: 1}]}}]"},
+		"done":         {"suite", "properties.provisioning.items.properties.want", "provisioning: [{want: {@: 1}}]"},
 		"pending":      {"suite", "properties.pending.items", "pending: [{@: 1}]"},
 	} {
 		t.Run(name, func(t *testing.T) {

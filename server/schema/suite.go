@@ -5,12 +5,14 @@ import "maps"
 // suite is the schema of decisions.yaml.
 func suite() object {
 	s := closed(object{
-		"portal":   told(id(), "asked unless a case names another"),
-		"now":      told(moment(), "the moment of every decision, RFC 3339"),
-		"given":    told(ref("given"), "for all cases, before their own"),
-		"cases":    list(oneCase()),
-		"matrices": list(matrix()),
-		"pending":  list(closed(object{"id": id(), "reason": id()}, "id", "reason")),
+		"portal":       told(id(), "asked unless a case names another"),
+		"now":          told(moment(), "the moment of every decision, RFC 3339"),
+		"given":        told(ref("given"), "for all cases, before their own"),
+		"cases":        list(oneCase()),
+		"matrices":     list(matrix()),
+		"admission":    list(change(admissionWant())),
+		"provisioning": list(change(provisioningWant())),
+		"pending":      list(closed(object{"id": id(), "reason": id()}, "id", "reason")),
 	}, "now")
 	s["definitions"] = object{"given": given()}
 	return s
@@ -72,6 +74,44 @@ func matrix() object {
 			"outcome": outcome(), "reason": str(), "level": level(), "rules": ruleIDs(),
 		}, "outcome")), "later lines win; what no line names is denied"),
 	}), "id", "subjects", "actions", "resources", "want")
+}
+
+// counted are what a policy may count.
+func counted() []string {
+	return []string{"users", "users_of_type", "users_of_account", "accounts_of_owner", "positions", "screens"}
+}
+
+// change is a case of admission or provisioning.
+func change(want object) object {
+	counts := object{}
+	for _, name := range counted() {
+		counts[name] = object{"type": "integer", "minimum": 0}
+	}
+	return closed(with(asked(), object{
+		"actor":     told(id(), "the user who writes; left out for the system itself"),
+		"operation": words("create", "update", "delete"),
+		"entity":    told(object{"type": "string", "pattern": "^[^/]+/."}, "kind/id; record/case/CS-1, right/ROLE/NODE"),
+		"set":       told(free(), "merge patch of the stored entity; of a new one all but its id"),
+		"counts":    told(closed(counts), "stand for that many, so that a limit is tested without as many entities"),
+		"latches":   told(texts(), "tasks with once that ran before"),
+		"want":      want,
+	}), "id", "operation", "entity", "want")
+}
+
+func admissionWant() object {
+	return closed(object{
+		"refusals": told(list(closed(object{"rule": str(), "field": str(), "reason": str()})), "[] for a change that is accepted; members not given are not compared"),
+		"defaults": told(free(), "exactly these"),
+	}, "refusals")
+}
+
+func provisioningWant() object {
+	return closed(object{
+		"tasks": told(list(closed(object{
+			"id": str(), "kind": words("create", "update", "deactivate", "delete", "mail"), "entity": str(), "set": free(),
+			"template": str(), "to": str(), "after": object{}, "once": flag(),
+		})), "in any order and exactly as many; members not given are not compared"),
+	}, "tasks")
 }
 
 // given is the schema of a merge patch of a portal's data, by id.
