@@ -120,13 +120,22 @@ func (r *review) checkRuleMetadata(key string, rule ruleIn, ids map[string]strin
 	}
 }
 
-// documentsRefusal reports whether some rule of the package has the refusal's id and
-// reason in its METADATA: one refusal may take several rules.
+// documentsRefusal reports whether METADATA of the package knows the refusal's id,
+// and its reason: one refusal may take several rules, for several reasons, of which
+// those of admission are documented with it.
 func (r *review) documentsRefusal(key string, refusal *ast.Term) bool {
 	o, ok := refusal.Value.(ast.Object)
-	return ok && slices.ContainsFunc(r.rules[key], func(rule ruleIn) bool {
-		return custom(rule.Rule, "id") == any(text(o, "rule")) && custom(rule.Rule, "reason") == any(text(o, "reason"))
+	if !ok {
+		return false
+	}
+	knows := func(rules []ruleIn, member, value string) bool {
+		return slices.ContainsFunc(rules, func(rule ruleIn) bool { return value != "" && custom(rule.Rule, member) == any(value) })
+	}
+	documented := slices.ContainsFunc(r.rules[strings.TrimSuffix(key, ".refusals")+".admission"], func(rule ruleIn) bool {
+		reasons, _ := custom(rule.Rule, "reasons").(map[string]any)
+		return reasons[text(o, "reason")] != nil
 	})
+	return knows(r.rules[key], "id", text(o, "rule")) && (documented || knows(r.rules[key], "reason", text(o, "reason")))
 }
 
 func (r *review) wantIDs(rule ruleIn, does, id, reason string) {
