@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -59,8 +60,8 @@ type MutationReport struct {
 
 // Mutate changes the project's policies and portals in every small way, one at a
 // time, and finds out which changes no case notices. Of the policies it changes
-// the modules that the portals' policies reach, and asks the cases of the portals
-// that reach them. Survivors are explained in a file survivors.txt beside the
+// the modules that the portals' policies reach, less built-in ones where the project
+// has some of its own, and asks the cases of the portals that reach them. Survivors are explained in a file survivors.txt beside the
 // suite: a line "mutant  # reason" for each, of which the mutant is the module and
 // the change, or for data the change.
 //
@@ -202,6 +203,9 @@ func (m *mutation) policyMutants() error {
 	for _, st := range m.stages {
 		modules = append(modules, st.reach...)
 	}
+	if own := m.project.measured; own != nil {
+		modules = slices.DeleteFunc(modules, func(name string) bool { return !own[name] })
+	}
 	slices.Sort(modules)
 	for _, name := range slices.Compact(modules) {
 		found, err := policy.Mutants(policy.Modules{name: m.project.modules[name]})
@@ -315,7 +319,7 @@ func (m *mutation) dataMutants() {
 	for _, st := range m.stages {
 		for i := range st.worlds {
 			for _, f := range Mutants(st.worlds, i, st.now) {
-				file := path.Join(st.dir, f.World.Portal.ID, fileOf(f.Entity.Kind))
+				file := path.Join(st.folder(f.World.Portal.ID), fileOf(f.Entity.Kind))
 				m.mutants = append(m.mutants, &mutant{
 					result: MutantResult{File: file, What: f.What}, key: f.What, dirs: []string{st.dir},
 					try: func(ctx context.Context) (Fate, string) { return st.tryData(ctx, m.project, &f) },
@@ -323,6 +327,14 @@ func (m *mutation) dataMutants() {
 			}
 		}
 	}
+}
+
+// folder returns the portal's folder: the suite's own, or one beside the suite.
+func (st *stage) folder(portal string) string {
+	if regular(filepath.FromSlash(path.Join(st.dir, "portal.yaml"))) {
+		return st.dir
+	}
+	return path.Join(st.dir, portal)
 }
 
 // fileOf returns the file of a portal that holds the entities of a kind.
