@@ -35,36 +35,58 @@ func (m *Mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.Module, m.L
 //
 // The error is Invalid when a module cannot be parsed.
 func Mutants(modules Modules) ([]Mutant, error) {
+	changes, err := Changes(modules)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Mutant, len(changes))
+	for i := range changes {
+		source, err := changes[i].Source()
+		if err != nil {
+			return nil, err
+		}
+		mutated := maps.Clone(modules)
+		mutated[changes[i].Module] = source
+		all[i] = Mutant{Module: changes[i].Module, Line: changes[i].Line, What: changes[i].What, Modules: mutated}
+	}
+	return all, nil
+}
+
+// Change is what makes a [Mutant], before it is made.
+type Change struct {
+	Module string // path of the module that is changed
+	Line   int    // of the original
+	What   string // such as "drop `level >= need`"
+
+	original *ast.Module // never written to
+	edit     int
+}
+
+// Changes returns the changes that [Mutants] makes, in its order.
+func Changes(modules Modules) ([]Change, error) {
 	parsed, err := parse(modules, Capabilities())
 	if err != nil {
 		return nil, err
 	}
-	var all []Mutant
+	var all []Change
 	for _, path := range slices.Sorted(maps.Keys(modules)) {
-		for i := range edits(parsed[path]) {
-			m, err := mutate(modules, parsed[path], path, i)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, m)
+		for i, e := range edits(parsed[path]) {
+			all = append(all, Change{Module: path, Line: e.line, What: e.what, original: parsed[path], edit: i})
 		}
 	}
 	return all, nil
 }
 
-// mutate applies the i-th edit to a copy of the module: an edit cannot be undone,
-// and formatting may write to what it prints.
-func mutate(modules Modules, original *ast.Module, path string, i int) (Mutant, error) {
-	module := original.Copy()
-	e := edits(module)[i]
-	e.apply()
+// Source returns the changed module. It applies the edit to a copy: an edit cannot
+// be undone, and formatting may write to what it prints.
+func (c *Change) Source() (string, error) {
+	module := c.original.Copy()
+	edits(module)[c.edit].apply()
 	text, err := format.AstWithOpts(module, format.Opts{RegoVersion: ast.RegoV1, SkipDefensiveCopying: true})
 	if err != nil {
-		return Mutant{}, authz.Errorf(authz.Internal, "%s:%d: %s: the mutant cannot be written: %v", path, e.line, e.what, err).Because(err)
+		return "", authz.Errorf(authz.Internal, "%s:%d: %s: the mutant cannot be written: %v", c.Module, c.Line, c.What, err).Because(err)
 	}
-	mutated := maps.Clone(modules)
-	mutated[path] = string(text)
-	return Mutant{Module: path, Line: e.line, What: e.what, Modules: mutated}, nil
+	return string(text), nil
 }
 
 // edit is one change that can be made to the module it was found in.

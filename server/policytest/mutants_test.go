@@ -39,7 +39,7 @@ func TestWorldMutants(t *testing.T) {
 	world := func() authz.World {
 		var w authz.World
 		w.Portal = authz.Portal{
-			ID: "p", Policy: "x", Settings: map[string]any{"mode": "old"}, Features: map[string]bool{"cases": true},
+			ID: "p", Policy: "x", Settings: map[string]any{"mode": "old", "menu": map[string]any{"a": true}}, Features: map[string]bool{"cases": true},
 			Sharing:         []any{map[string]any{"id": "g", "kind": "restriction_group", "type": "A", "active": true}, map[string]any{"id": "h", "kind": "list"}, "text"},
 			ResourceScreens: map[string]map[string]string{"case": {"*": "s"}},
 		}
@@ -57,7 +57,7 @@ func TestWorldMutants(t *testing.T) {
 		return w
 	}
 	w, other := world(), world()
-	other.Portal.Settings["mode"] = "new"
+	other.Portal.Settings["mode"], other.Portal.Settings["menu"] = "new", map[string]any{"a": false}
 	mutants := policytest.Mutants([]authz.World{w, other}, 0, now)
 	require.Equal(t, world(), w, "the original is as it was")
 	var got []string
@@ -66,6 +66,7 @@ func TestWorldMutants(t *testing.T) {
 		got = append(got, strings.TrimPrefix(mutants[i].What, "p: "))
 	}
 	require.Equal(t, []string{
+		`portal "p": setting menu: map[a:true] -> map[a:false]`,
 		`portal "p": setting mode: old -> new`,
 		`portal "p": feature cases: false`,
 		`portal "p": no screen for * of case`,

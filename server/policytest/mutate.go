@@ -101,7 +101,8 @@ type mutant struct {
 	result MutantResult
 	key    string // the key has no line, so that it outlives edits elsewhere
 	dirs   []string
-	try    func(context.Context) (Fate, string)
+	try    func(context.Context) (Fate, string, error)
+	err    error
 }
 
 // stage is a folder of suites with the modules that its portals reach.
@@ -208,7 +209,7 @@ func (m *mutation) policyMutants() error {
 	}
 	slices.Sort(modules)
 	for _, name := range slices.Compact(modules) {
-		found, err := policy.Mutants(policy.Modules{name: m.project.modules[name]})
+		found, err := policy.Changes(policy.Modules{name: m.project.modules[name]})
 		if err != nil {
 			return err
 		}
@@ -222,7 +223,7 @@ func (m *mutation) policyMutants() error {
 		for _, f := range found {
 			m.mutants = append(m.mutants, &mutant{
 				result: MutantResult{File: m.project.files[name], Line: f.Line, What: f.What}, key: name + ": " + f.What, dirs: dirs,
-				try: func(ctx context.Context) (Fate, string) { return tryPolicy(ctx, stages, &f) },
+				try: func(ctx context.Context) (Fate, string, error) { return tryPolicy(ctx, stages, &f) },
 			})
 		}
 	}
@@ -230,23 +231,26 @@ func (m *mutation) policyMutants() error {
 }
 
 // tryPolicy asks the cases of the stages until one notices the change.
-func tryPolicy(ctx context.Context, stages []*stage, m *policy.Mutant) (Fate, string) {
+func tryPolicy(ctx context.Context, stages []*stage, c *policy.Change) (Fate, string, error) {
+	source, err := c.Source()
+	if err != nil {
+		return "", "", err
+	}
 	for _, st := range stages {
-		program, err := st.variants.With(m.Module, m.Modules[m.Module])
+		program, err := st.variants.With(c.Module, source)
 		if err != nil {
-			return FateInvalid, ""
+			return FateInvalid, "", nil
 		}
-		fate, by := st.tryProgram(ctx, program, m)
-		if fate != FateSurvived {
-			return fate, by
+		if fate, by := st.tryProgram(ctx, program, c); fate != FateSurvived {
+			return fate, by, nil
 		}
 	}
-	return FateSurvived, ""
+	return FateSurvived, "", nil
 }
 
-func (st *stage) tryProgram(ctx context.Context, program *policy.Program, m *policy.Mutant) (Fate, string) {
+func (st *stage) tryProgram(ctx context.Context, program *policy.Program, c *policy.Change) (Fate, string) {
 	bound, base := map[*scene]*policy.Policy{}, map[string]*policy.Policy{}
-	order := st.order(func(r *staged) bool { return r.seen.Touches(m.Module, m.Line) })
+	order := st.order(func(r *staged) bool { return r.seen.Touches(c.Module, c.Line) })
 	for _, i := range order {
 		r := &st.rows[i]
 		p, err := bindTo(program, r.scene, bound, base)
@@ -322,7 +326,10 @@ func (m *mutation) dataMutants() {
 				file := path.Join(st.folder(f.World.Portal.ID), fileOf(f.Entity.Kind))
 				m.mutants = append(m.mutants, &mutant{
 					result: MutantResult{File: file, What: f.What}, key: f.What, dirs: []string{st.dir},
-					try: func(ctx context.Context) (Fate, string) { return st.tryData(ctx, m.project, &f) },
+					try: func(ctx context.Context) (Fate, string, error) {
+						fate, by := st.tryData(ctx, m.project, &f)
+						return fate, by, nil
+					},
 				})
 			}
 		}
@@ -426,7 +433,7 @@ func (m *mutation) run(ctx context.Context) {
 				if ctx.Err() != nil {
 					continue
 				}
-				x.result.Fate, x.result.By = x.try(ctx)
+				x.result.Fate, x.result.By, x.err = x.try(ctx)
 				told.Lock()
 				if done++; m.options.OnMutant != nil {
 					m.options.OnMutant(done, len(m.mutants))
@@ -452,6 +459,9 @@ func (m *mutation) report() (*MutationReport, error) {
 	}
 	r := &MutationReport{Score: 100}
 	for _, x := range m.mutants {
+		if x.err != nil {
+			return nil, x.err
+		}
 		switch x.result.Fate {
 		case FateKilled:
 			r.Killed++
