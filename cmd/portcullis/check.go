@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 
 type checkCmd struct {
 	Paths    []string `arg:"" optional:"" help:"Folders with policies, portals and suites; the current one by default." default:"."`
-	Policies string   `help:"Folder of Rego to check; otherwise the folder policies below each path." placeholder:"DIR"`
+	Policies string   `help:"Folder of Rego to check; else the folder policies in each path, or without any ./policies." placeholder:"DIR"`
 	Strict   bool     `help:"Warnings fail too."`
 	Format   string   `help:"text, json or github." enum:"text,json,github" default:"text"`
 }
@@ -47,35 +48,62 @@ func (c *checkCmd) Run(s *streams) error {
 }
 
 func (c *checkCmd) collect(k *checked) error {
-	if c.Policies != "" {
-		if err := k.checkPolicies(c.Policies); err != nil {
+	folders, err := c.folders()
+	if err != nil {
+		return err
+	}
+	for _, dir := range slices.Compact(slices.Sorted(slices.Values(folders))) {
+		if dir == "" {
+			continue
+		}
+		if err := k.checkPolicies(dir); err != nil {
 			return err
 		}
 	}
-	for _, dir := range c.Paths {
-		if _, err := os.Stat(dir); err != nil {
-			return authz.Errorf(authz.NotFound, "%s cannot be read: %s", dir, pathReason(err))
-		}
-		own := c.Policies
-		if c.Policies == "" {
-			if own = policiesBelow(dir); own != "" {
-				if err := k.checkPolicies(own); err != nil {
-					return err
-				}
-			}
-		}
-		if err := k.checkData(dir, own); err != nil {
+	for i, dir := range c.Paths {
+		if err := k.checkData(dir, folders[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// folders returns for each path the folder of its policies, "" for one whose
+// portals stand on the policies built in.
+func (c *checkCmd) folders() ([]string, error) {
+	own := make([]string, len(c.Paths))
+	found := c.Policies
+	for i, dir := range c.Paths {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, authz.Errorf(authz.NotFound, "%s cannot be read: %s", dir, pathReason(err))
+		}
+		if own[i] = c.Policies; c.Policies == "" {
+			own[i] = policiesBelow(dir)
+		}
+		found = cmp.Or(found, own[i])
+	}
+	if found == "" {
+		if dir := policiesIn("."); dir != "" {
+			own = slices.Repeat([]string{dir}, len(own))
+		}
+	}
+	return own, nil
+}
+
+// policiesIn returns the folder named policies in dir, "" without one.
+func policiesIn(dir string) string {
+	name := filepath.Join(dir, "policies")
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return ""
+	}
+	return name
+}
+
 // policiesBelow returns the folder of policies that belongs to a path: policies in
 // it, or the path itself when it holds Rego; "" without any.
 func policiesBelow(dir string) string {
-	if info, err := os.Stat(filepath.Join(dir, "policies")); err == nil && info.IsDir() {
-		return filepath.Join(dir, "policies")
+	if in := policiesIn(dir); in != "" {
+		return in
 	}
 	found := ""
 	_ = walk(dir, func(name string, d fs.DirEntry) {

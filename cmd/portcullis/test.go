@@ -20,7 +20,7 @@ import (
 
 type testCmd struct {
 	Paths    []string `arg:"" optional:"" help:"Folders to search for suites (decisions.yaml, *.decisions.yaml), and suites; the current folder by default." placeholder:"PATH"`
-	Policies string   `help:"Folder of Rego to load beside the built-in policies; else the folders named policies in PATHS." placeholder:"DIR"`
+	Policies string   `help:"Folder of Rego to load beside the built-in policies; else the folders named policies in PATHS, or without any ./policies." placeholder:"DIR"`
 	Filter   string   `name:"run" help:"Run only what matches: the suite's folder, a slash, id and name." placeholder:"REGEXP"`
 	Jobs     int      `help:"Cases at a time; as many as there are processors by default." short:"j" placeholder:"N"`
 	Watch    bool     `help:"Run again whenever a file changes, until Ctrl-C." xor:"mode"`
@@ -264,8 +264,8 @@ func (c *testCmd) watch(ctx context.Context, s *streams) error {
 	}
 }
 
-// watched returns the folders that the run depends on: those of the paths, and of
-// suites named one by one the folders that they stand in.
+// watched returns the folders that the run depends on: those of the paths, of
+// suites named one by one the folders that they stand in, and those of policies.
 func (c *testCmd) watched() []string {
 	var folders []string
 	for _, p := range c.roots() {
@@ -274,8 +274,7 @@ func (c *testCmd) watched() []string {
 		}
 		folders = append(folders, p)
 	}
-	if c.Policies != "" {
-		folders = append(folders, c.Policies)
-	}
-	return folders
+	// A folder that is no folder of policies is what the run itself complains of.
+	policies, _ := c.source().PolicyFolders()
+	return append(folders, policies...)
 }

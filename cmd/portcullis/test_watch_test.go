@@ -11,14 +11,15 @@ import (
 
 // watched is a small project: its files by name.
 var watched = map[string]string{
-	"mine/portal.yaml":   "policy: mine\n",
-	"policies/mine.rego": "package mine\n\ndecision := {\"outcome\": \"allow\", \"reason\": \"open\"} if input.resource.type == \"door\"\n",
-	"decisions.yaml": "portal: mine\nnow: 2026-03-01T09:00:00Z\ncases:\n" +
+	"suites/mine/portal.yaml": "policy: mine\n",
+	"policies/mine.rego":      "package mine\n\ndecision := {\"outcome\": \"allow\", \"reason\": \"open\"} if input.resource.type == \"door\"\n",
+	"suites/decisions.yaml": "portal: mine\nnow: 2026-03-01T09:00:00Z\ncases:\n" +
 		"  - {id: MY-01, subject: anonymous/visitor, action: open, resource: door/1, want: {outcome: allow}}\n",
 }
 
-// TestWatch edits a project while portcullis test --watch runs: each change is seen,
-// what is broken is told and waits to be mended, and Ctrl-C ends it as a success.
+// TestWatch edits a project while portcullis test --watch runs in one folder of it:
+// each change is seen, also of the policies beside it, what is broken is told and
+// waits to be mended, and Ctrl-C ends it as a success.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -30,7 +31,7 @@ func TestWatch(t *testing.T) {
 	for name, text := range watched {
 		write(name, text)
 	}
-	p, err := startProcess(dir, append(os.Environ(), "CI=true"), "test", "--watch", ".")
+	p, err := startProcess(dir, append(os.Environ(), "CI=true"), "test", "--watch", "suites")
 	require.NoError(t, err)
 	defer func() { _ = p.cmd.Process.Kill(); _ = p.wait() }()
 	seen, seenLog := 0, 0
@@ -43,18 +44,18 @@ func TestWatch(t *testing.T) {
 	}
 	awaits(p.out, &seen, `^\d\d:\d\d:\d\d 1 case passed in`)
 
-	write("decisions.yaml", watched["decisions.yaml"]+
+	write("suites/decisions.yaml", watched["suites/decisions.yaml"]+
 		"  - {id: MY-02, subject: anonymous/visitor, action: open, resource: window/1, want: {outcome: allow}}\n")
-	awaits(p.out, &seen, `^FAIL decisions\.yaml:5 MY-02\n(.*\n)*\d\d:\d\d:\d\d 1 case passed, 1 failed in`)
+	awaits(p.out, &seen, `^FAIL suites/decisions\.yaml:5 MY-02\n(.*\n)*\d\d:\d\d:\d\d 1 case passed, 1 failed in`)
 
 	write("policies/mine.rego", "package mine\n\ndecision := {\n")
-	awaits(p.log, &seenLog, `^\d\d:\d\d:\d\d the policies do not compile:\n  mine\.rego:4:`)
+	awaits(p.log, &seenLog, `^\d\d:\d\d:\d\d the policies do not compile:\n  policies/mine\.rego:4:`)
 
 	write("policies/mine.rego", "package mine\n\ndecision := {\"outcome\": \"allow\", \"reason\": \"open\"}\n")
 	awaits(p.out, &seen, `^\d\d:\d\d:\d\d 2 cases passed in`)
 
-	write("decisions.yaml", "cases: [\n")
-	awaits(p.log, &seenLog, `^\d\d:\d\d:\d\d decisions\.yaml:`)
+	write("suites/decisions.yaml", "cases: [\n")
+	awaits(p.log, &seenLog, `^\d\d:\d\d:\d\d suites/decisions\.yaml:`)
 
 	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
 	require.Zero(t, p.wait(), p.log.String())

@@ -22,7 +22,7 @@ import (
 // Source says where a project is.
 type Source struct {
 	Paths    []string // files and folders in which suites are looked for, not in folders named testdata below them; none: the current folder
-	Policies string   // folder of policies; empty: the folders named policies in Paths
+	Policies string   // folder of policies; empty: as PolicyFolders finds them
 	// Limit bounds each evaluation; zero: 10 s, so that a machine that is busy
 	// otherwise does not turn an answer into a timeout's.
 	Limit time.Duration
@@ -89,7 +89,7 @@ func Load(from Source) (*Project, error) {
 
 // loadPolicies reads and compiles the policies with their tests.
 func (p *Project) loadPolicies(from Source) error {
-	dirs, err := policyFolders(from)
+	dirs, err := from.PolicyFolders()
 	if err != nil {
 		return err
 	}
@@ -138,22 +138,34 @@ func regular(file string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// policyFolders returns the project's own folders of policies.
-func policyFolders(from Source) ([]string, error) {
+// PolicyFolders returns the project's own folders of policies: the one that is
+// named, or else the folders named policies in the paths, or without any of them
+// the one in the current folder. None: the policies built in are all there are.
+func (from Source) PolicyFolders() ([]string, error) {
 	if from.Policies != "" {
-		if info, err := os.Stat(from.Policies); err != nil || !info.IsDir() {
+		if !isFolder(from.Policies) {
 			return nil, authz.Errorf(authz.Invalid, "%s is no folder of policies", from.Policies)
 		}
 		return []string{from.Policies}, nil
 	}
 	var dirs []string
 	for _, p := range from.Paths {
-		dir := filepath.Join(p, "policies")
-		if info, err := os.Stat(dir); err == nil && info.IsDir() && !slices.Contains(dirs, dir) {
+		if dir := filepath.Join(p, policiesName); isFolder(dir) && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
+	if len(dirs) == 0 && isFolder(policiesName) {
+		dirs = []string{policiesName}
+	}
 	return dirs, nil
+}
+
+// policiesName is the name of a project's folder of policies.
+const policiesName = "policies"
+
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
 }
 
 // loader gathers what is wrong while a project is read.
