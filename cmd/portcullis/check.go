@@ -169,7 +169,11 @@ func (k *checked) checkPolicies(dir string) error {
 	}
 	findings, compiles, err := policy.Check(own, base, policies.InputSchema)
 	for _, f := range findings {
-		f.File = filepath.ToSlash(filepath.Join(dir, filepath.FromSlash(f.File)))
+		if _, mine := own[f.File]; mine {
+			f.File = filepath.ToSlash(filepath.Join(dir, filepath.FromSlash(f.File)))
+		} else if f.File != "" { // what one's own no longer fits, or has taken away
+			f.File = "built-in/" + f.File
+		}
 		k.findings = append(k.findings, f)
 	}
 	k.policies += len(own)

@@ -25,7 +25,7 @@ type Program struct {
 // Compile compiles modules strictly: unused imports and variables, references to
 // members of input that schema does not have, and built-ins outside
 // [Capabilities] are errors. limit bounds each evaluation. The error is Invalid
-// and lists every fault with file, line and column.
+// and lists every fault with file, line and column; [Faults] is in its chain.
 func Compile(modules Modules, schema []byte, limit time.Duration) (*Program, error) {
 	v, err := NewVariants(modules, schema, limit)
 	if err != nil {
@@ -99,26 +99,54 @@ func parse(modules Modules, caps *ast.Capabilities) (map[string]*ast.Module, err
 	return parsed, nil
 }
 
-// invalid puts each of the compiler's faults on a line of its own.
-func invalid(faults ...error) error {
-	var lines []string
-	for _, fault := range faults {
-		list, ok := errors.AsType[ast.Errors](fault)
-		if !ok {
-			lines = append(lines, fault.Error())
-		}
-		for _, e := range list {
-			lines = append(lines, describe(e))
-		}
-	}
-	return authz.Errorf(authz.Invalid, "the policies do not compile:\n  %s", strings.Join(lines, "\n  ")).Because(errors.Join(faults...))
+// Fault is one thing that keeps modules from compiling.
+type Fault struct {
+	Module       string // path; "" when none in particular is at fault
+	Line, Column int    // from 1
+	Msg          string
 }
 
-func describe(e *ast.Error) string {
-	if e.Location == nil {
-		return e.Message
+// String returns the fault as "module:line:column: message".
+func (f Fault) String() string {
+	if f.Module == "" {
+		return f.Msg
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.Location.File, e.Location.Row, e.Location.Col, e.Message)
+	return fmt.Sprintf("%s:%d:%d: %s", f.Module, f.Line, f.Column, f.Msg)
+}
+
+// Faults are all that keeps modules from compiling.
+type Faults []Fault
+
+// Error says that the policies do not compile, and why, a line for each fault.
+func (all Faults) Error() string {
+	s := "the policies do not compile:"
+	for _, f := range all {
+		s += "\n  " + f.String()
+	}
+	return s
+}
+
+// invalid returns what OPA finds wrong as an Invalid error with [Faults].
+func invalid(errs ...error) error {
+	var all Faults
+	for _, err := range errs {
+		list, ok := errors.AsType[ast.Errors](err)
+		if !ok {
+			all = append(all, Fault{Msg: err.Error()})
+		}
+		for _, e := range list {
+			all = append(all, fault(e))
+		}
+	}
+	return authz.Errorf(authz.Invalid, "%s", all).Because(all)
+}
+
+func fault(e *ast.Error) Fault {
+	if e.Location == nil {
+		return Fault{Msg: e.Message}
+	}
+	// At the end of a file OPA counts columns from 0.
+	return Fault{Module: e.Location.File, Line: max(e.Location.Row, 1), Column: max(e.Location.Col, 1), Msg: e.Message}
 }
 
 // Revision returns the digest of the sources that were compiled.

@@ -1,6 +1,7 @@
 package policytest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,10 +45,13 @@ type Project struct {
 }
 
 // CompileError says that the policies do not compile.
-type CompileError struct{ Err error }
+type CompileError struct {
+	Faults policy.Faults // modules by their files, as reports name them
+	Err    error         // of package policy
+}
 
 // Error lists the faults by file, line and column, one a line.
-func (e *CompileError) Error() string { return e.Err.Error() }
+func (e *CompileError) Error() string { return e.Faults.Error() }
 
 // Unwrap returns the error of package policy.
 func (e *CompileError) Unwrap() error { return e.Err }
@@ -121,16 +125,17 @@ func (p *Project) loadPolicies(from Source) error {
 }
 
 // compileError returns an error of package policy with the files as the project
-// names them.
+// names them; one that is not about what modules say, as it is.
 func (p *Project) compileError(err error) error {
-	lines := strings.Split(err.Error(), "\n")
-	for i, line := range lines {
-		name, rest, ok := strings.Cut(strings.TrimSpace(line), ".rego:")
-		if file := p.files[name+".rego"]; ok && file != "" {
-			lines[i] = "  " + file + ":" + rest
-		}
+	list, ok := errors.AsType[policy.Faults](err)
+	if !ok {
+		return err
 	}
-	return &CompileError{authz.Errorf(authz.KindOf(err), "%s", strings.Join(lines, "\n")).Because(err)}
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Module = cmp.Or(p.files[list[i].Module], list[i].Module)
+	}
+	return &CompileError{Faults: list, Err: err}
 }
 
 func regular(file string) bool {

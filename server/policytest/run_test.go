@@ -199,8 +199,13 @@ func TestLoadFaults(t *testing.T) {
 			for _, want := range tc.want {
 				require.ErrorContains(t, err, want)
 			}
-			_, compile := errors.AsType[*policytest.CompileError](err)
-			require.Equal(t, tc.compile, compile)
+			compile, ok := errors.AsType[*policytest.CompileError](err)
+			require.Equal(t, tc.compile, ok)
+			if ok {
+				require.FileExists(t, compile.Faults[0].Module)
+				require.Positive(t, compile.Faults[0].Line)
+				require.Positive(t, compile.Faults[0].Column)
+			}
 		})
 	}
 }
