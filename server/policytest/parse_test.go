@@ -205,7 +205,7 @@ func TestParseBounds(t *testing.T) {
 	_, err = policytest.Parse("s.yaml", []byte(head+"matrices:\n  - {id: m, subjects: [u], actions: [v], resources: [s/x], want: ["+strings.Repeat("{outcome: allow}, ", 501)+"]}\n"))
 	require.ErrorContains(t, err, "has 501 lines of want: at most 500")
 	_, err = policytest.Parse("s.yaml", []byte(head+"cases:\n"+strings.Repeat("- {id: a, subject: u, action: v, resource: s/x, want: {outcome: deny}}\n", policytest.MaxCases+1)))
-	require.ErrorContains(t, err, "is one case too many: a suite has at most 100000")
+	require.ErrorContains(t, err, "is one case too many: a suite has at most 20000")
 	_, err = policytest.Parse("s.yaml", []byte(head+"given: "+strings.Repeat("{a: ", 50)+strings.Repeat("}", 50)))
 	require.ErrorContains(t, err, "is nested too deep")
 	_, err = policytest.Parse("s.yaml", make([]byte, policytest.MaxSuite+1))

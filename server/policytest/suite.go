@@ -11,7 +11,7 @@ import (
 // Bounds of a suite.
 const (
 	MaxSuite  = 16 << 20 // bytes of its file
-	MaxCases  = 100_000  // those that matrices stand for included
+	MaxCases  = 20_000   // those that matrices stand for included
 	MaxMatrix = 10_000   // cases that one matrix stands for
 	maxDepth  = 40       // lists and mappings within one another
 	maxValues = 2_000_000
