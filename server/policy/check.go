@@ -74,6 +74,7 @@ func Check(own, base Modules, schema []byte) (findings []Finding, compiles bool,
 	r.checkMetadata()
 	r.checkReasons()
 	r.checkDecisions()
+	r.checkNegations()
 	return r.sorted(), compiles, nil
 }
 

@@ -254,14 +254,19 @@ func (r *review) below(path string) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// checkFact holds a reference to input against the schema.
-func (r *review) checkFact(m *ast.Module, ref ast.Ref, at *ast.Location, narrow bool) {
+// unaliased spells out a reference to what is imported from input.
+func unaliased(m *ast.Module, ref ast.Ref) ast.Ref {
 	for _, i := range m.Imports {
 		if path, ok := i.Path.Value.(ast.Ref); ok && path[0].Equal(ast.InputRootDocument) && ref[0].Value.Compare(i.Name()) == 0 {
-			ref = path.Concat(ref[1:])
-			break
+			return path.Concat(ref[1:])
 		}
 	}
+	return ref
+}
+
+// checkFact holds a reference to input against the schema.
+func (r *review) checkFact(m *ast.Module, ref ast.Ref, at *ast.Location, narrow bool) {
+	ref = unaliased(m, ref)
 	if narrow {
 		r.checkNarrow(ref, at)
 	}

@@ -31,7 +31,8 @@ refusals contains {"rule": "guest_roles_only", "field": "allowed_roles", "reason
 	input.entity.kind == "user_type"
 	not input.new.linked == "employee"
 	some allowed in input.new.allowed_roles
-	not guest_roles[allowed.role]
+	role := allowed.role
+	not guest_roles[role]
 }
 
 # METADATA
@@ -92,7 +93,8 @@ refusals contains {"rule": "level_of_kind", "field": "level", "reason": "level_n
 	input.entity.kind == "right"
 	input.operation in {"create", "update"}
 	known := levels_of_kind[input.node.kind]
-	not known[input.new.level]
+	level := input.new.level
+	not known[level]
 }
 
 # METADATA

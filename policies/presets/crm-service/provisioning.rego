@@ -192,7 +192,8 @@ holds(condition) if {
 
 holds(condition) if {
 	condition.op == "not_empty"
-	not is_empty(now_in(condition.field))
+	value := now_in(condition.field)
+	not is_empty(value)
 }
 
 holds(condition) if {

@@ -96,7 +96,8 @@ level_exists if ranks[input.new.position] <= levels
 # custom: {id: three_levels, reason: no_such_level}
 refusals contains {"rule": "three_levels", "field": "settings", "reason": "no_such_level"} if {
 	input.entity.kind == "portal"
-	not object.get(input.new.settings, "roles_per_account", 0) in {1, 2, 3}
+	settings := input.new.settings
+	not object.get(settings, "roles_per_account", 0) in {1, 2, 3}
 }
 
 # METADATA
