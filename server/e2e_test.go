@@ -31,7 +31,7 @@ import (
 )
 
 // soon is how long a test waits for a change to count before it gives up.
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // running is a server at work.
 type running struct {

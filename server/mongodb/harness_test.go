@@ -65,11 +65,15 @@ func contract(t *testing.T, test func(t *testing.T, o mongodb.Options)) {
 	})
 }
 
+// patience is how long a test waits for an answer of the database: a machine that is
+// busy otherwise is no fault.
+const patience = time.Minute
+
 func fresh(t *testing.T, uri string, embedded bool) mongodb.Options {
 	t.Helper()
-	o := mongodb.Options{URI: uri, Database: "test_" + uuid.NewString()[:8], Embedded: embedded, Log: quiet()}
+	o := mongodb.Options{URI: uri, Database: "test_" + uuid.NewString()[:8], Embedded: embedded, Log: quiet(), Timeout: patience}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		require.NoError(t, raw(t, o).Drop(ctx))
 	})

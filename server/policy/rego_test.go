@@ -3,7 +3,6 @@ package policy
 import (
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,72 +60,4 @@ func TestRego(t *testing.T) {
 			require.True(t, tested[name], "%s holds no test", name)
 		}
 	}
-}
-
-// TestReasons holds the reasons that each preset gives against those that it
-// documents, and the ids of its rules against each other.
-func TestReasons(t *testing.T) {
-	modules, err := Load(os.DirFS("../../policies"))
-	require.NoError(t, err)
-	parsed, err := parse(modules, Capabilities())
-	require.NoError(t, err)
-	presets := 0
-	for name, m := range parsed {
-		documented := documentedReasons(t, m)
-		if documented == nil {
-			continue
-		}
-		presets++
-		given := givenReasons(m)
-		require.Equal(t, given, documented, "%s: reasons given and reasons documented differ", name)
-		var ids []string
-		for _, a := range m.Annotations {
-			id, _ := a.Custom["id"].(string)
-			reason, _ := a.Custom["reason"].(string)
-			require.Equal(t, id == "", reason == "", "%s:%d: id and reason go together", name, a.Location.Row)
-			if id != "" {
-				require.Contains(t, documented, reason, "%s:%d", name, a.Location.Row)
-				require.NotContains(t, ids, id, "%s:%d: two rules have one id", name, a.Location.Row)
-				ids = append(ids, id)
-			}
-		}
-		require.NotEmpty(t, ids, name)
-	}
-	require.Positive(t, presets)
-}
-
-// documentedReasons returns the reasons that the annotations of a decision list,
-// sorted; nil when the module has no decision.
-func documentedReasons(t *testing.T, m *ast.Module) []string {
-	i := slices.IndexFunc(m.Rules, func(r *ast.Rule) bool { return r.Head.Reference.String() == "decision" })
-	if i < 0 {
-		return nil
-	}
-	var reasons []string
-	for _, a := range m.Rules[i].Annotations {
-		all, _ := a.Custom["reasons"].(map[string]any)
-		for reason, text := range all {
-			require.NotEmpty(t, text, reason)
-			reasons = append(reasons, reason)
-		}
-	}
-	require.NotEmpty(t, reasons, "%s: document the reasons of its decision", m.Package)
-	slices.Sort(reasons)
-	return reasons
-}
-
-// givenReasons returns the reasons in the documents that the module can give,
-// sorted, each once.
-func givenReasons(m *ast.Module) []string {
-	var reasons []string
-	ast.WalkTerms(m, func(t *ast.Term) bool {
-		if document, ok := t.Value.(ast.Object); ok {
-			if reason := document.Get(ast.StringTerm("reason")); reason != nil && document.Get(ast.StringTerm("outcome")) != nil {
-				reasons = append(reasons, strings.Trim(reason.String(), `"`))
-			}
-		}
-		return false
-	})
-	slices.Sort(reasons)
-	return slices.Compact(reasons)
 }
