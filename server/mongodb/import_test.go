@@ -209,13 +209,17 @@ func TestCommittedImportIsCompleted(t *testing.T) {
 			contract(t, func(t *testing.T, o mongodb.Options) {
 				s := holding(t, o, sized("p", "old", 3, 2, 6, 2, 4), sized("q", "old", 3, 2, 6, 2, 4))
 				require.NoError(t, s.Import(t.Context(), []authz.World{sized("p", "new", 3, 2, 6, 2, 4), sized("q", "new", 3, 2, 6, 2, 4)}, "test", nil))
-				// The crash came after the first of two flips, and long ago.
-				_, to := rewind(t, o, "q", time.Now().Add(-time.Hour))
+				// The crash came after the first of two flips, and long ago. The lease
+				// ends after the intent is there: until then it is any import's, which
+				// the store in the background takes away.
+				_, to := rewind(t, o, "q", time.Now().Add(time.Hour))
 				before := world(t, s, "p")
 				_, err := raw(t, o).Collection("portals").InsertOne(t.Context(), bson.M{
 					"_id": "~import", "import": "crashed", "by": "test", "at": time.Now(),
 					"flips": bson.A{bson.M{"portal": "p", "to": before.Generation}, bson.M{"portal": "q", "to": to}},
 				})
+				require.NoError(t, err)
+				_, err = raw(t, o).Collection("portals").UpdateOne(t.Context(), bson.D{{Key: "_id", Value: "q"}}, bson.M{"$set": bson.M{"lease.until": time.Now().Add(-time.Hour)}})
 				require.NoError(t, err)
 				switch by {
 				case "open":
