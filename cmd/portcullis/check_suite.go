@@ -5,7 +5,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/policy"
@@ -50,7 +49,7 @@ func (k *checked) addProblems(dir, rule string, err error) error {
 		return err
 	}
 	for _, p := range list.Problems {
-		f := policy.Finding{File: path.Join(dir, p.File), Line: max(p.Line, 1), Column: max(p.Column, 1), Rule: rule, Severity: policy.SeverityError, Msg: p.Msg, Fix: fixOf(p.Msg)}
+		f := policy.Finding{File: path.Join(dir, p.File), Line: max(p.Line, 1), Column: max(p.Column, 1), Rule: rule, Severity: policy.SeverityError, Msg: p.Msg}
 		if p.Path != "" {
 			f.Msg = p.Path + ": " + p.Msg
 		}
@@ -62,17 +61,6 @@ func (k *checked) addProblems(dir, rule string, err error) error {
 		k.findings = append(k.findings, policy.Finding{File: dir, Rule: rule, Severity: policy.SeverityError, Msg: plural(list.More, "further fault"), Fix: "mend these first"})
 	}
 	return nil
-}
-
-// fixOf returns the remedy of the few messages that say only what is wrong.
-func fixOf(msg string) string {
-	switch {
-	case strings.Contains(msg, " is there twice: "):
-		return "rename one or remove it"
-	case strings.HasPrefix(msg, "is no YAML: "):
-		return "close what is open, and quote text that holds YAML's own signs"
-	}
-	return ""
 }
 
 // has reports whether the same was found already, be it by another rule.

@@ -25,7 +25,7 @@ func (c *checker) enter(x index, i int, id string) {
 		return
 	}
 	if first, ok := x.at[id]; ok {
-		c.add(p, fmt.Sprintf("%s %s is there twice: %s[%d] has the same id", x.noun, quote(id), x.list, first))
+		c.add(p, fmt.Sprintf("%s %s is there twice: %s[%d] has the same id; rename one or remove it", x.noun, quote(id), x.list, first))
 		return
 	}
 	x.at[id] = i

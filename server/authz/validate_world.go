@@ -140,7 +140,7 @@ func (c *checker) records(records []Record) {
 		c.add(p.dot("type"), typeFault(r.Type))
 		c.add(p.dot("id"), idFault(r.ID))
 		if j := first[recordKey{r.Type, r.ID}]; j < i {
-			c.add(p.dot("id"), fmt.Sprintf("record %s of type %s is there twice: records[%d] is the same", quote(r.ID), quote(r.Type), j))
+			c.add(p.dot("id"), fmt.Sprintf("record %s of type %s is there twice: records[%d] is the same; rename one or remove it", quote(r.ID), quote(r.Type), j))
 		}
 		c.optional(p.dot("account"), c.accountIDs, r.Account)
 		c.optional(p.dot("contact"), c.contactIDs, r.Contact)

@@ -172,19 +172,16 @@ func (n *negations) negation(e *ast.Expr, there []ast.Ref) {
 	if len(e.With) > 0 {
 		there = nil // of another input
 	}
-	var operands []string
+	var first *ast.Term
 	lifted(e, func(t *ast.Term) {
-		if n.mayBeUndefined(t, there, 0) {
-			operands = append(operands, t.String())
+		if first == nil && n.mayBeUndefined(t, there, 0) {
+			first = t
 		}
 	})
-	if len(operands) == 0 {
-		return
+	if first != nil {
+		n.add(SeverityWarning, "negated-operand", e.Location,
+			fmt.Sprintf("%s may be undefined and is evaluated before the negation: the body then fails, as if what is negated held", first), n.remedy(e))
 	}
-	slices.Sort(operands)
-	n.add(SeverityWarning, "negated-operand", e.Location,
-		fmt.Sprintf("%s may be undefined and is looked at before the negation, so that the rule then fails instead of going on", strings.Join(slices.Compact(operands), ", ")),
-		n.remedy(e))
 }
 
 // remedy returns how to keep what is negated together: a bare reference stays inside

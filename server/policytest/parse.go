@@ -67,7 +67,7 @@ func (p *parser) read(root *yamltree.Node) {
 // each decodes the items of a list that may be missing.
 func (p *parser) each(root *yamltree.Node, name string, item func(*yamltree.Node, string)) {
 	n := root.Get(name)
-	if n == nil || !p.Is(n, name, yamltree.List, "a list of them") {
+	if n == nil || !p.Is(n, name, yamltree.List, "- {id: AC-01, ...}") {
 		return
 	}
 	for i, x := range n.Items {

@@ -140,7 +140,7 @@ func TestParseFaults(t *testing.T) {
 		"no moment":        {"portal: p\n", []string{"1:1: now: is missing: add the moment of the decisions, such as 2026-03-01T09:00:00Z"}},
 		"no time":          {"now: today\nportal: p\n", []string{`1:6: now: "today" is no time: want RFC 3339, such as 2026-01-31T00:00:00Z`}},
 		"no portal":        {"now: 2026-03-01T09:00:00Z\ncases:\n  - {id: a, subject: u, action: v, resource: s/x, want: {outcome: deny}}\n", []string{"3:5: cases[0].portal: is missing: name the portal that is asked, here or for the whole suite"}},
-		"cases no list":    {head + "cases: x\n", []string{"3:8: cases: is text: want a list, such as a list of them"}},
+		"cases no list":    {head + "cases: x\n", []string{"3:8: cases: is text: want a list, such as - {id: AC-01, ...}"}},
 		"case no mapping":  {head + "cases: [x]\n", []string{"3:9: cases[0]: is text: want a mapping, such as id: x"}},
 		"unknown in case":  {one(ok + ", subjet: u"), []string{`4:75: cases[0].subjet: unknown key "subjet"; did you mean "subject"?`}},
 		"no want":          {one(""), []string{"4:5: cases[0].want: is missing: add want: {outcome: allow}, or deny, challenge, hide"}},

@@ -205,7 +205,7 @@ func (l *loader) suiteFiles(paths []string) ([]string, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, authz.Errorf(authz.Invalid, "%s cannot be searched for suites: %s", root, plainly(err)).Because(err)
+			return nil, authz.Errorf(authz.Invalid, "%s cannot be searched for suites: %s", root, plainly(err))
 		}
 	}
 	return names, nil
