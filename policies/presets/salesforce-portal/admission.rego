@@ -219,7 +219,6 @@ refusals contains {"rule": "limit_roles_of_account", "field": "attributes", "rea
 # title: Custom objects
 # custom: {id: limit_custom_objects, reason: limit_reached}
 refusals contains {"rule": "limit_custom_objects", "field": "flags", "reason": "limit_reached"} if {
-	input.entity.kind == "screen"
 	input.new.kind == "screen"
 	input.new.flags.custom
 	not input.old.flags.custom
@@ -268,13 +267,12 @@ partial_defaults contains {"flags": {"super_user": true}} if {
 # The top role of the account hangs below the role of its owner, whoever that is now.
 partial_defaults contains {"attributes": {"owner_role": top_role}} if {
 	input.entity.kind == "account"
-	input.operation != "delete"
 	object.get(input.new.attributes, "owner_role", null) != top_role
 }
 
-top_role := owner_role if owner_role
+default top_role := null
 
-else := null
+top_role := owner_role
 
 new_licence := data.portal.user_types[input.new.user_type]
 
@@ -287,7 +285,6 @@ enabling if {
 }
 
 enabling if {
-	input.operation == "update"
 	administration.user_written
 	not new_licence.linked == "employee"
 	input.new.active
@@ -327,7 +324,6 @@ grows if count(positions) == 0
 grows if {
 	data.portal.settings.account_role_optimization == true
 	count(positions) == 1
-	not alone
 }
 
 wanted := 1 if alone

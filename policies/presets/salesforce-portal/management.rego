@@ -23,12 +23,10 @@ offered contains "manage_user.enable_partner" if {
 
 offered contains action if {
 	some action in ["manage_user.view", "manage_user.reset_password"]
-	input.target.type == "user"
 	portal_user
 }
 
 offered contains "manage_user.enable_super" if {
-	input.target.type == "user"
 	role_based_target
 	not input.target.flags.super_user
 }

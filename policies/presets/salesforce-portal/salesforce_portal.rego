@@ -135,8 +135,6 @@ else := {"outcome": "deny", "reason": "shared_for_reading"} if {
 	access < 2
 }
 
-else := {"outcome": "deny", "reason": "action_unknown"}
-
 # METADATA
 # description: Why a record may not be created although the object is open enough.
 creation_refusal := {"outcome": "deny", "reason": "record_exists"} if input.record.id
@@ -282,7 +280,7 @@ granted := {
 granted := {
 	"outcome": "allow",
 	"reason": "granted",
-	"level": min([object_right, access]),
+	"level": access,
 	"fields": fields.mask,
 } if {
 	input.action.name == "edit"
