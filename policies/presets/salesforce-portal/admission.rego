@@ -277,7 +277,9 @@ top_role := owner_role
 new_licence := data.portal.user_types[input.new.user_type]
 
 # METADATA
-# description: A contact gets a portal user, or one who works again or differently.
+# description: |
+#   A contact gets a portal user, or one who works again or differently. Only an
+#   update has an old state to differ from.
 enabling if {
 	input.operation == "create"
 	administration.user_written
