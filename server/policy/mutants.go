@@ -82,11 +82,26 @@ func Changes(modules Modules) ([]Change, error) {
 func (c *Change) Source() (string, error) {
 	module := c.original.Copy()
 	edits(module)[c.edit].apply()
+	respell(module)
 	text, err := format.AstWithOpts(module, format.Opts{RegoVersion: ast.RegoV1, SkipDefensiveCopying: true})
 	if err != nil {
 		return "", authz.Errorf(authz.Internal, "%s:%d: %s: the mutant cannot be written: %v", c.Module, c.Line, c.What, err).Because(err)
 	}
 	return string(text), nil
+}
+
+// respell has the formatter print the words that else branches stand for as they
+// are now: it takes them from the source of the head.
+func respell(m *ast.Module) {
+	for _, r := range m.Rules {
+		for branch := r.Else; branch != nil; branch = branch.Else {
+			if word, ok := branch.Head.Value.Value.(ast.String); ok {
+				at := *branch.Head.Location
+				at.Text = []byte(word.String())
+				branch.Head.Location = &at
+			}
+		}
+	}
 }
 
 // edit is one change that can be made to the module it was found in.
@@ -131,7 +146,9 @@ func (e *editor) rule(r *ast.Rule) {
 	for _, arg := range r.Head.Args {
 		e.term(arg)
 	}
-	e.term(r.Head.Key)
+	if r.Head.Value == nil { // else the key is part of the name: another one is as good as no rule
+		e.term(r.Head.Key)
+	}
 	e.term(r.Head.Value)
 	e.body(&r.Body)
 	if branch := r.Else; branch != nil {

@@ -41,6 +41,14 @@ func TestMutants(t *testing.T) {
 			"delete rule `a := 5 if input.context.x ...`", "delete branch `a := 5`", "5 -> 6", "5 -> 4", "drop `input.context.x`", "negate `input.context.x`",
 			"delete branch `else := 7 if input.context.y`", "7 -> 8", "7 -> 6", "drop `input.context.y`", "negate `input.context.y`",
 		}},
+		{"words of branches", "a := \"x\" if input.context.x\n\nelse := \"y\" if input.context.y\n\nelse := \"z\"", []string{
+			"delete rule `a := \"x\" if input.context.x ...`", "delete branch `a := \"x\"`", `"x" -> "x!"`, "drop `input.context.x`", "negate `input.context.x`",
+			"delete branch `else := \"y\"`", `"y" -> "y!"`, "drop `input.context.y`", "negate `input.context.y`",
+			"delete branch `else := \"z\"`", `"z" -> "z!"`,
+		}},
+		{"a rule with a key", `a["k"] := 2 if input.context.x`, []string{
+			"delete rule `a[\"k\"] := 2 if input.context.x`", "2 -> 3", "2 -> 1", "drop `input.context.x`", "negate `input.context.x`",
+		}},
 		{"an aggregate", "a := max([x | some x in input.user.roles])", []string{
 			"delete rule `a := max([x | some x in input.user.roles])`", "`max` -> `min`", "drop `some x in input.user.roles`",
 		}},
