@@ -31,21 +31,8 @@ address if regex.match(`^\s*[^@\s]+@[^@\s]+\s*$`, input.user.login)
 
 # METADATA
 # description: |
-#   Why the user may not log in: a reason for the decision. It only says why;
-#   undefined, it opens nothing. Where users log in by mail address,
-#   `mail_refusal` goes on from where this one ends.
-refusal := "login_required" if input.subject.type == "anonymous"
-
-else := "user_inactive" if input.user.active == false
-
-else := "user_unknown" if not input.user.active
-
-else := "login_disabled" if not data.portal.settings.login_enabled == true
-
-# METADATA
-# description: Why the user may not log in where users log in by mail address.
-mail_refusal := refusal if refusal
-
-else := "no_email" if not address
+#   Why a user of an open portal may not log in where users log in by mail address:
+#   a reason for the decision. It only says why; undefined, it opens nothing.
+mail_refusal := "no_email" if not address
 
 else := "login_not_unique" if not input.user.same_login == 0

@@ -12,21 +12,25 @@ stranger := {"subject": {"type": "user", "id": "u", "properties": {"active": tru
 
 visitor := {"subject": {"type": "anonymous", "id": "visitor"}}
 
-let_in := {"open": true, "open_by_mail": true, "refusal": "", "mail_refusal": ""}
+let_in := {"open": true, "open_by_mail": true, "mail_refusal": ""}
 
-refused(reason) := {"open": false, "open_by_mail": false, "refusal": reason, "mail_refusal": reason}
+# Closed to everybody, or to whom the portal does not know as active.
+shut := {"open": false, "open_by_mail": false, "mail_refusal": ""}
+
+# Who has no login has no mail address either.
+nobody := {"open": false, "open_by_mail": false, "mail_refusal": "no_email"}
 
 # Only where users log in by mail address.
-by_mail(reason) := {"open": true, "open_by_mail": false, "refusal": "", "mail_refusal": reason}
+by_mail(reason) := {"open": true, "open_by_mail": false, "mail_refusal": reason}
 
 without(question, member) := json.remove(question, [member])
 
 cases := {
 	"all is well": {"question": asked({}), "want": let_in},
-	"nobody": {"question": visitor, "want": refused("login_required")},
-	"unknown, whatever the caller says": {"question": stranger, "want": refused("user_unknown")},
-	"inactive": {"question": asked({"active": false}), "want": refused("user_inactive")},
-	"of no known state": {"question": without(asked({}), "user/active"), "want": refused("user_unknown")},
+	"nobody": {"question": visitor, "want": nobody},
+	"unknown, whatever the caller says": {"question": stranger, "want": nobody},
+	"inactive": {"question": asked({"active": false}), "want": shut},
+	"of no known state": {"question": without(asked({}), "user/active"), "want": shut},
 	"no login": {"question": without(asked({}), "user/login"), "want": by_mail("no_email")},
 	"an empty one": {"question": asked({"login": ""}), "want": by_mail("no_email")},
 	"blanks": {"question": asked({"login": "  "}), "want": by_mail("no_email")},
@@ -40,9 +44,9 @@ cases := {
 	"not counted": {"question": without(asked({}), "user/same_login"), "want": by_mail("login_not_unique")},
 }
 
-got(question, settings) := object.union({"open": false, "open_by_mail": false, "refusal": "", "mail_refusal": ""}, said) if {
+got(question, settings) := object.union({"open": false, "open_by_mail": false, "mail_refusal": ""}, said) if {
 	package_says := logins with input as question with data.portal.settings as settings
-	said := object.filter(package_says, ["open", "open_by_mail", "refusal", "mail_refusal"])
+	said := object.filter(package_says, ["open", "open_by_mail", "mail_refusal"])
 }
 
 test_logins[name] if {
@@ -58,16 +62,15 @@ test_portal_off[name] if {
 		"a word": {"login_enabled": "true"},
 		"null": {"login_enabled": null},
 	}
-	got(asked({}), settings) == refused("login_disabled")
+	got(asked({}), settings) == shut
 }
 
-# Who asks is said before what the portal is like.
-test_portal_off_last if {
-	got(visitor, {}) == refused("login_required")
-	got(stranger, {}) == refused("user_unknown")
-	got(asked({"active": false, "same_login": 1}), {}) == refused("user_inactive")
+# The reason is given whether the portal is open or not.
+test_mail_refusal_of_closed_portal if {
+	got(visitor, {}) == nobody
+	got(asked({"active": false, "same_login": 1}), {}) == object.union(shut, {"mail_refusal": "login_not_unique"})
 	got(asked({"login": "una", "same_login": 1}), {"login_enabled": true}) == by_mail("no_email")
 }
 
 # Nothing at all is known: nobody gets in.
-test_nothing_known if got({}, {}) == refused("user_unknown")
+test_nothing_known if got({}, {}) == nobody

@@ -68,8 +68,7 @@ else := {"outcome": "deny", "reason": "feature_off"} if input.screen.features_of
 
 else := document if {
 	input.user.active == true
-	portal_user
-	logins.open_by_mail
+	entrant
 	document := granted
 }
 
@@ -79,29 +78,58 @@ else := document if {
 	document := card
 }
 
-else := card_refusal if data.portal.user_types[input.user.user_type].linked == "employee"
+else := entry_refusal if not entrant
 
-else := {"outcome": "deny", "reason": reason} if reason := logins.mail_refusal
+else := {"outcome": "deny", "reason": "crm_only"} if {
+	input.resource.type == "user"
+	knows.user[input.action.name]
+}
 
-else := {"outcome": "deny", "reason": "not_portal_user"} if not portal_user
+else := {"outcome": "deny", "reason": "portal_unknown"} if {
+	input.resource.type == "portal"
+	input.action.name == "login"
+}
+
+else := field_refusal if {
+	input.resource.type == "element"
+	input.action.name in {"view", "edit"}
+	module >= 1
+}
+
+else := new_record_refusal if {
+	input.resource.type in {"contact", "case"}
+	input.action.name == "create"
+	module >= 1
+}
+
+else := record_refusal if {
+	input.resource.type in {
+		"contact", "account", "case", "invitation_event", "invoice",
+		"potential", "price_book", "product", "sales_order",
+	}
+	input.action.name in {"view", "list", "edit"}
+	module >= 1
+}
 
 else := {"outcome": "deny", "reason": "action_unknown"} if not knows[input.resource.type][input.action.name]
-
-else := {"outcome": "deny", "reason": "crm_only"} if input.resource.type == "user"
-
-else := {"outcome": "deny", "reason": "portal_unknown"} if input.resource.type == "portal"
 
 else := {"outcome": "deny", "reason": "screen_unknown"} if not input.screen.id
 
 else := {"outcome": "deny", "reason": "not_one_profile"} if not profile
 
-else := {"outcome": "hide", "reason": "module_not_shown"} if not shown
+else := {"outcome": "hide", "reason": "module_not_shown"}
 
-else := field_refusal if input.resource.type == "element"
+# METADATA
+# description: Why somebody does nothing in the portal at all.
+entry_refusal := card_refusal if data.portal.user_types[input.user.user_type].linked == "employee"
 
-else := new_record_refusal if input.action.name == "create"
+else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.active
 
-else := record_refusal
+else := {"outcome": "deny", "reason": "login_disabled"} if not logins.open
+
+else := {"outcome": "deny", "reason": reason} if reason := logins.mail_refusal
+
+else := {"outcome": "deny", "reason": "not_portal_user"}
 
 # METADATA
 # description: Why a user of the CRM may not do it.
@@ -143,17 +171,26 @@ else := {"outcome": "deny", "reason": "other_contact"}
 # description: Why a record of a module that is shown is out of reach.
 record_refusal := {"outcome": "deny", "reason": "record_unknown"} if not input.record.id
 
-else := {"outcome": "deny", "reason": "no_field_editable"} if linked
+else := {"outcome": "deny", "reason": "no_field_editable"} if {
+	input.action.name == "edit"
+	linked
+}
 
 else := {"outcome": "deny", "reason": "other_account"} if not input.record.account == input.user.account
 
-else := {"outcome": "deny", "reason": "other_contact"} if input.resource.type != "contact"
+else := {"outcome": "deny", "reason": "not_admin"} if {
+	input.resource.type == "contact"
+	not input.user.flags.admin
+}
 
-else := {"outcome": "deny", "reason": "not_admin"} if not input.user.flags.admin
+else := {"outcome": "deny", "reason": "admin_edit_off"} if {
+	input.resource.type == "contact"
+	not data.portal.settings.admin_edits_contacts == true
+}
 
-else := {"outcome": "deny", "reason": "admin_edit_off"} if not data.portal.settings.admin_edits_contacts == true
+else := {"outcome": "deny", "reason": "no_field_editable"} if input.resource.type == "contact"
 
-else := {"outcome": "deny", "reason": "no_field_editable"}
+else := {"outcome": "deny", "reason": "other_contact"}
 
 # METADATA
 # description: What each type of resource knows; whatever else is asked of it is unknown.
@@ -221,7 +258,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": 
 # title: Editing a record in scope
 # description: It takes a field that the profile lets edit.
 # custom: {id: linked_record_edit, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": mask} if {
+granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": fields.mask} if {
 	input.resource.type in {
 		"contact", "account", "case", "invitation_event", "invoice",
 		"potential", "price_book", "product", "sales_order",
@@ -229,8 +266,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": 
 	input.action.name == "edit"
 	module >= 1
 	linked
-	mask := fields.mask
-	"write" in mask
+	editable
 }
 
 # METADATA
@@ -263,15 +299,14 @@ granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": 
 # title: Editing a contact of the own company
 # description: The portal decides whether the admin flag reaches that far.
 # custom: {id: company_contact_edit, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": mask} if {
+granted := {"outcome": "allow", "reason": "granted", "level": module, "fields": fields.mask} if {
 	input.resource.type == "contact"
 	input.action.name == "edit"
 	input.user.flags.admin == true
 	data.portal.settings.admin_edits_contacts == true
 	module >= 1
 	input.record.account == input.user.account
-	mask := fields.mask
-	"write" in mask
+	editable
 }
 
 # METADATA
@@ -332,9 +367,12 @@ warned["block_does_not_last"] if {
 	task.access.active == true
 }
 
-portal_user if {
+# METADATA
+# description: A portal user, the login of a contact, who may log in.
+entrant if {
 	input.user.contact
 	data.portal.user_types[input.user.user_type].linked == "contact"
+	logins.open_by_mail
 }
 
 # METADATA
@@ -347,7 +385,12 @@ profile := input.user.effective_roles[0] if count(input.user.effective_roles) ==
 # description: The profile's level at the module asked about, or on which the record is shown.
 module := input.rights[input.screen.screen_id][profile]
 
-shown if module >= 1
+# METADATA
+# description: The profile lets a field of the module be edited.
+editable if {
+	some held in input.fields
+	held[profile] >= 2
+}
 
 # METADATA
 # description: |
