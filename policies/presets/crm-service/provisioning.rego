@@ -85,7 +85,6 @@ tasks contains {"id": "login_not_unique", "kind": "mail", "template": "login_not
 # description: A user with a login is active from now on, or is active under another login.
 user_activated if {
 	input.entity.kind == "user"
-	input.operation in {"create", "update"}
 	input.new.active == true
 	input.new.login
 	not was_active
@@ -250,7 +249,7 @@ effects(id, task) := [{
 	"id": id, "kind": "create", "entity": concat("/", ["user", input.entity.id]),
 	"set": object.union_n([
 		{"login": email, "contact": input.entity.id, "active": false},
-		{"account": input.new.account | input.new.account},
+		{"account": account | account := input.new.account},
 		{"user_type": type | type := data.portal.settings.portal_user_type},
 		access(task),
 	]),
