@@ -124,7 +124,6 @@ refusals contains {"rule": "mark_by_service", "field": "attributes", "reason": "
 # description: The login of a portal user is the mail address of its contact, and empty when that is.
 defaults := {"login": object.get(input.contact, "email", "")} if {
 	portal_user_written
-	input.contact.id
 	object.get(input.contact, "email", "") != object.get(input.new, "login", "")
 }
 

@@ -87,27 +87,23 @@ else := {"outcome": "deny", "reason": "crm_only"} if {
 
 else := {"outcome": "deny", "reason": "portal_unknown"} if {
 	input.resource.type == "portal"
-	input.action.name == "login"
+	knows.portal[input.action.name]
 }
 
 else := field_refusal if {
 	input.resource.type == "element"
-	input.action.name in {"view", "edit"}
+	knows.element[input.action.name]
 	module >= 1
 }
 
 else := new_record_refusal if {
-	input.resource.type in {"contact", "case"}
 	input.action.name == "create"
+	knows[input.resource.type].create
 	module >= 1
 }
 
 else := record_refusal if {
-	input.resource.type in {
-		"contact", "account", "case", "invitation_event", "invoice",
-		"potential", "price_book", "product", "sales_order",
-	}
-	input.action.name in {"view", "list", "edit"}
+	knows[input.resource.type][input.action.name]
 	module >= 1
 }
 
@@ -171,10 +167,7 @@ else := {"outcome": "deny", "reason": "other_contact"}
 # description: Why a record of a module that is shown is out of reach.
 record_refusal := {"outcome": "deny", "reason": "record_unknown"} if not input.record.id
 
-else := {"outcome": "deny", "reason": "no_field_editable"} if {
-	input.action.name == "edit"
-	linked
-}
+else := {"outcome": "deny", "reason": "no_field_editable"} if linked
 
 else := {"outcome": "deny", "reason": "other_account"} if not input.record.account == input.user.account
 
