@@ -116,7 +116,7 @@ func nodeDocument(n *Node) map[string]any {
 
 func userDocument(u *User) map[string]any {
 	grants := anyList(u.Grants, func(g Grant) any {
-		d := document{}.text("role", g.Role).text("by", g.By).time("from", g.From).time("until", g.Until)
+		d := document{}.text("role", g.Role).text("by", g.By).text("why", g.Why).time("from", g.From).time("until", g.Until)
 		return map[string]any(d)
 	})
 	return document{"active": u.Active, "grants": grants}.

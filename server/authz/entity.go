@@ -71,6 +71,7 @@ type Role struct {
 type Grant struct {
 	Role  string
 	By    string    // who granted it
+	Why   string    // in the words of who granted it
 	From  time.Time // not in force before; zero: always
 	Until time.Time // not in force at or after; zero: for ever
 }

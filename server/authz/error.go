@@ -17,6 +17,12 @@ const (
 	Conflict    // the state of the store forbids it now: in use, lost race, still referenced
 	TooLarge    // over a documented bound
 	Unavailable // the store or the policy cannot answer now
+
+	Unauthenticated // no key, or one that opens nothing
+	Forbidden       // the key, or the policy, does not let the caller do it
+	Rejected        // well-formed, and against a rule of the portal's data or policy
+	Stale           // what the caller has seen is no longer so: If-Match does not hold
+	Unconditional   // the caller does not say what it has seen: If-Match is missing
 )
 
 // Error is an error whose Msg and Field may be shown to the caller. The cause is

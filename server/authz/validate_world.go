@@ -87,6 +87,7 @@ func (c *checker) grantList(p place, grants []Grant) {
 		g, at := &grants[j], p.item("grants", j)
 		c.ref(at.dot("role"), c.roles, g.Role)
 		c.add(at.dot("by"), nameFault(g.By))
+		c.add(at.dot("why"), textFault(g.Why))
 		if !g.From.IsZero() && !g.Until.IsZero() && !g.From.Before(g.Until) {
 			c.add(at.dot("until"), fmt.Sprintf("is %s, not after from %s: the grant would never be in force", stamp(g.Until), stamp(g.From)))
 		}

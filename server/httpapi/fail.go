@@ -73,8 +73,18 @@ func statusOf(k authz.Kind) int {
 	switch k {
 	case authz.Invalid:
 		return fiber.StatusBadRequest
+	case authz.Unauthenticated:
+		return fiber.StatusUnauthorized
+	case authz.Forbidden:
+		return fiber.StatusForbidden
 	case authz.NotFound:
 		return fiber.StatusNotFound
+	case authz.Rejected:
+		return fiber.StatusUnprocessableEntity
+	case authz.Stale:
+		return fiber.StatusPreconditionFailed
+	case authz.Unconditional:
+		return fiber.StatusPreconditionRequired
 	case authz.Conflict:
 		return fiber.StatusConflict
 	case authz.TooLarge:

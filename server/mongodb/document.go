@@ -174,6 +174,7 @@ type userDoc struct {
 type grantDoc struct {
 	Role  string    `bson:"role"`
 	By    string    `bson:"by,omitempty"`
+	Why   string    `bson:"why,omitempty"`
 	From  time.Time `bson:"from,omitempty"`
 	Until time.Time `bson:"until,omitempty"`
 }

@@ -156,7 +156,7 @@ var shapes = map[string]bson.D{
 		{Key: "active", Value: boolean},
 		{Key: "user_type", Value: text},
 		{Key: "grants", Value: listOf(objectOf(bson.D{
-			{Key: "role", Value: text}, {Key: "by", Value: text}, {Key: "from", Value: kind("date")}, {Key: "until", Value: kind("date")},
+			{Key: "role", Value: text}, {Key: "by", Value: text}, {Key: "why", Value: text}, {Key: "from", Value: kind("date")}, {Key: "until", Value: kind("date")},
 		}, "role"))},
 		{Key: "account", Value: text},
 		{Key: "contact", Value: text},

@@ -65,7 +65,7 @@ func allowedRole() object {
 
 func grant() object {
 	return object{"anyOf": []any{id(), closed(object{
-		"role": id(), "by": told(str(), "who granted it"), "from": moment(), "until": moment(),
+		"role": id(), "by": told(str(), "who granted it"), "why": told(str(), "why, in the words of who granted it"), "from": moment(), "until": moment(),
 	}, "role")}}
 }
 
