@@ -77,3 +77,21 @@ type ChainState struct {
 	Seq  int64
 	Hash string
 }
+
+// AuditQuery asks for entries of one chain, newest first. Empty members ask for
+// any.
+type AuditQuery struct {
+	Actor  string // who wrote, or for whom
+	Entity string // Key.Ref of what was written
+	Field  string // a member of the entity that the write changed, such as "active"
+	From   time.Time
+	Until  time.Time
+	After  string // AuditPage.Next of the page before
+	Limit  int    // 1 to MaxPage
+}
+
+// AuditPage is one page of entries.
+type AuditPage struct {
+	Entries []AuditEntry
+	Next    string // empty after the last
+}

@@ -42,6 +42,8 @@ type ChangeReads struct {
 type Known struct {
 	Latches []string
 	Counts  map[CountName]int
+	// Pending are writes that are made together with the change.
+	Pending []EntityWrite
 }
 
 // CountName says which of a portal's entities are counted. The entity that is

@@ -48,3 +48,17 @@ type Latch struct {
 	Entity Key
 	Task   string // its id
 }
+
+// TaskQuery asks for stored tasks, newest first.
+type TaskQuery struct {
+	Portal string
+	State  TaskState // empty: any
+	After  string    // TaskPage.Next of the page before
+	Limit  int       // 1 to MaxPage
+}
+
+// TaskPage is one page of tasks.
+type TaskPage struct {
+	Tasks []StoredTask
+	Next  string // empty after the last
+}
