@@ -111,11 +111,17 @@ type Reads struct {
 	Fields  bool // the levels at the elements of the screen
 }
 
-// Target is the stored thing that an administration action is about: a user, or
-// the contact for whom a user is to be created.
+// Target is the stored thing that an administration action is about: the user who
+// is managed, or the contact for whom one is to be made, and of an administration
+// call any entity.
 type Target struct {
-	User    *User
-	Contact *Contact
+	Key     Key      // of what a call is about; zero for other actions
+	User    *User    // as it stands; nil when Key is no user, or there is none yet
+	Contact *Contact // as it stands
+
+	// Before and After are what the call finds and what it leaves. A question about
+	// a call that is not being made has no After.
+	Before, After Stored
 }
 
 // Memo keeps one derived form of an immutable value, so that the policy engine

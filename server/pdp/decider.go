@@ -48,7 +48,7 @@ func (d *Decider) Decide(ctx context.Context, portal string, qs []authz.Query, o
 		}
 		q := &qs[i]
 		q.Now = now
-		out[i] = d.decide(ctx, v, q)
+		out[i] = d.decide(ctx, v, q, nil)
 		if stop != nil && stop(&out[i]) {
 			return i + 1, nil
 		}
@@ -56,10 +56,12 @@ func (d *Decider) Decide(ctx context.Context, portal string, qs []authz.Query, o
 	return len(qs), nil
 }
 
-func (d *Decider) decide(ctx context.Context, v *View, q *authz.Query) authz.Decision {
+// decide answers one question. made is the call that it is about, when one is being
+// made.
+func (d *Decider) decide(ctx context.Context, v *View, q *authz.Query, made *call) authz.Decision {
 	decision := authz.Refuse(v.Refusal, nil)
 	if v.Snapshot != nil {
-		switch ents, err := d.entities(ctx, v, q); {
+		switch ents, err := d.entities(ctx, v, q, made); {
 		case err != nil:
 			decision = authz.Refuse(authz.ReasonStoreUnavailable, err)
 		default:
@@ -74,7 +76,7 @@ func (d *Decider) decide(ctx context.Context, v *View, q *authz.Query) authz.Dec
 const subjectUser = "user"
 
 // entities reads what the question names.
-func (d *Decider) entities(ctx context.Context, v *View, q *authz.Query) (ents engine.Entities, err error) {
+func (d *Decider) entities(ctx context.Context, v *View, q *authz.Query, made *call) (ents engine.Entities, err error) {
 	if q.Subject.Type == subjectUser {
 		if ents.User, err = d.dir.principal(ctx, v, q.Subject.ID, q.Now); err != nil {
 			return ents, err
@@ -87,6 +89,9 @@ func (d *Decider) entities(ctx context.Context, v *View, q *authz.Query) (ents e
 	}
 	ents.Fields = v.Reads.Fields
 	switch {
+	case q.IsCall():
+		err = d.called(ctx, v, q, made, &ents)
+		return ents, err
 	case authz.NodeKind(q.Resource.Type).Valid():
 		return ents, nil
 	case authz.EntityKind(q.Resource.Type) == authz.UserEntity:

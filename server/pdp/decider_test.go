@@ -63,6 +63,42 @@ var questions = map[string]struct {
 	"target contact unknown":         {naming("9", about("user", "new")), []string{"user ann", "user new", "contact 9"}, "user=ann[clerk]"},
 	"target contact of no text":      {naming(true, about("user", "new")), []string{"user ann", "user new"}, "user=ann[clerk]"},
 	"target unknown":                 {about("user", "new"), []string{"user ann", "user new"}, "user=ann[clerk]"},
+
+	"call on a user": {calling("user", "bob"), []string{"user ann", "user bob", "account B"}, "user=ann[clerk] of=B target user=bob about=user/bob before=B after=none"},
+	"call on a new user": {
+		naming("C", calling("user", "new")), []string{"user ann", "user new"}, "user=ann[clerk] about=user/new before=none after=none",
+	},
+	"call on a contact": {
+		calling("contact", "C"), []string{"user ann", "contact C", "account A"},
+		"user=ann[clerk] of=A target contact=C about=contact/C before=contact/C after=none",
+	},
+	"call on an account": {
+		calling("account", "B"), []string{"user ann", "account B"}, "user=ann[clerk] of=B about=account/B before=account/B after=none",
+	},
+	"call on a record": {
+		calling("case", "1"), []string{"user ann", "record case/1", "account A"}, "user=ann[clerk] of=A about=case/1 before=case/1 after=none",
+	},
+	"call on a record unknown": {calling("case", "9"), []string{"user ann", "record case/9"}, "user=ann[clerk] about=case/9 before=none after=none"},
+	"call on a record of the type of a kind": {
+		calling("record/role", "9"), []string{"user ann", "record role/9"}, "user=ann[clerk] about=record/role/9 before=none after=none",
+	},
+	"call on a role":       {calling("role", "clerk"), []string{"user ann"}, "user=ann[clerk] about=role/clerk before=none after=none"},
+	"call on a right":      {calling("right", "clerk/Desk"), []string{"user ann"}, "user=ann[clerk] about=right/clerk/Desk before=none after=none"},
+	"call on a hazy right": {calling("right", "a/b/c"), []string{"user ann"}, "user=ann[clerk]"},
+	"call on all tasks":    {calling("task", "*"), []string{"user ann"}, "user=ann[clerk]"},
+	"call on the callers":  {calling("caller", "*"), []string{"user ann"}, "user=ann[clerk]"},
+	"call on the audit":    {calling("audit", "*"), []string{"user ann"}, "user=ann[clerk]"},
+	"call on the grants":   {calling("grants", "*"), []string{"user ann"}, "user=ann[clerk]"},
+	"call by no user": {
+		authz.Query{Subject: authz.Entity{Type: "caller", ID: "ann"}, Action: authz.Action{Name: "admin:delete"}, Resource: authz.Entity{Type: "role", ID: "clerk"}},
+		nil, "about=role/clerk before=none after=none",
+	},
+}
+
+func calling(typ, id string) authz.Query {
+	q := about(typ, id)
+	q.Action.Name = authz.ReadCall
+	return q
 }
 
 func by(user string, q authz.Query) authz.Query { q.Subject.ID = user; return q }

@@ -232,7 +232,21 @@ func tell(_ context.Context, _ *authz.Query, f *authz.Facts) authz.Decision {
 	if f.Target != nil && f.Target.Contact != nil {
 		say("target contact=%s", f.Target.Contact.ID)
 	}
+	if f.Target != nil && f.Target.Key != (authz.Key{}) {
+		say("about=%s before=%s after=%s", f.Target.Key.Ref(), shown(f.Target.Before), shown(f.Target.After))
+	}
 	return authz.Decision{Outcome: authz.Allow, Reason: strings.Join(said, " ")}
+}
+
+// shown returns the account that an entity names, or its key.
+func shown(s authz.Stored) string {
+	switch e := s.(type) {
+	case nil:
+		return "none"
+	case authz.User:
+		return e.Account
+	}
+	return s.Key().Ref()
 }
 
 // about returns a question by ann about the resource.

@@ -323,39 +323,54 @@ func (s *shape) contact(c *authz.ContactFacts) *ast.Term {
 }
 
 func (s *shape) target(t *authz.Target) *ast.Term {
+	if s == nil || t == nil {
+		return nil
+	}
 	m := members{shape: s}
 	switch {
-	case s == nil || t == nil:
-		return nil
 	case t.User != nil:
-		u := t.User
-		m.add("type", "user")
-		m.text("id", u.ID)
-		m.text("login", u.Login)
-		m.add("active", u.Active)
-		m.text("user_type", u.UserType)
-		m.text("account", u.Account)
-		m.text("contact", u.Contact)
-		m.text("position", u.Position)
-		m.flags(u.Flags)
-		m.add("attributes", orEmpty(u.Attributes))
-		roles := make([]string, len(u.Grants))
-		for i, g := range u.Grants {
-			roles[i] = g.Role
-		}
-		m.add("roles", roles)
+		m.user(t.User)
 	case t.Contact != nil:
-		c := t.Contact
-		m.add("type", "contact")
-		m.text("id", c.ID)
-		m.text("account", c.Account)
-		m.text("position", c.Position)
-		m.flags(c.Flags)
-		m.add("attributes", orEmpty(c.Attributes))
+		m.contact(t.Contact)
+	case t.Key != authz.Key{}:
+		m.add("type", string(t.Key.Kind))
+		m.text("id", t.Key.ID)
+		m.text("of", t.Key.Of)
 	default:
 		return nil
 	}
+	m.document("before", t.Before)
+	m.document("after", t.After)
 	return m.term()
+}
+
+// user adds a user as it stands, which is managed.
+func (m *members) user(u *authz.User) {
+	m.add("type", "user")
+	m.text("id", u.ID)
+	m.text("login", u.Login)
+	m.add("active", u.Active)
+	m.text("user_type", u.UserType)
+	m.text("account", u.Account)
+	m.text("contact", u.Contact)
+	m.text("position", u.Position)
+	m.flags(u.Flags)
+	m.add("attributes", orEmpty(u.Attributes))
+	roles := make([]string, len(u.Grants))
+	for i, g := range u.Grants {
+		roles[i] = g.Role
+	}
+	m.add("roles", roles)
+}
+
+// contact adds a contact as it stands, which is managed or is to have a user.
+func (m *members) contact(c *authz.Contact) {
+	m.add("type", "contact")
+	m.text("id", c.ID)
+	m.text("account", c.Account)
+	m.text("position", c.Position)
+	m.flags(c.Flags)
+	m.add("attributes", orEmpty(c.Attributes))
 }
 
 // members collects the members of a shape, less those that the policy cannot reach.
@@ -367,6 +382,13 @@ type members struct {
 func (m *members) add(name string, v any) {
 	if m.shape.reads.any(m.shape.of + "." + name) {
 		m.list = append(m.list, [2]*ast.Term{key(name), plain(v)})
+	}
+}
+
+// document adds the entity as input.old and input.new show it.
+func (m *members) document(name string, e authz.Stored) {
+	if e != nil && m.shape.reads.any(m.shape.of+"."+name) {
+		m.add(name, authz.Document(e))
 	}
 }
 

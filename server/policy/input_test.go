@@ -112,6 +112,9 @@ func drawFacts(t *rapid.T) *authz.Facts {
 		Record: maybe(t, "record", drawRecord), Parent: maybe(t, "parent", drawRecord), Owner: maybe(t, "owner", drawPrincipal),
 		Contact: maybe(t, "contact", drawContact), Account: maybe(t, "account", drawAccount), Fields: drawFields(t),
 		Target: maybe(t, "target", func(t *rapid.T) *authz.Target {
+			if rapid.Bool().Draw(t, "called") {
+				return drawCalled(t)
+			}
 			return &authz.Target{User: maybe(t, "a user", drawUser), Contact: drawContact(t).Contact}
 		}),
 	}
@@ -131,6 +134,14 @@ func drawStored(t *rapid.T) authz.Stored {
 		authz.Role{ID: "r", Guest: true, Attributes: drawProperties(t)}, authz.Node{ID: "n", Kind: authz.Screen},
 		authz.Right{Role: "r", Node: "n", Level: authz.Edit}, u, *drawAccount(t).Account, *drawContact(t).Contact, *drawRecord(t).Record,
 	}).Draw(t, "entity")
+}
+
+// drawCalled returns what an administration call is about.
+func drawCalled(t *rapid.T) *authz.Target {
+	e := drawStored(t)
+	return rapid.SampledFrom([]*authz.Target{
+		{Key: e.Key()}, {Key: e.Key(), Before: e, After: e}, {Key: e.Key(), After: e}, {Key: e.Key(), Before: e},
+	}).Draw(t, "sides")
 }
 
 func drawChange(t *rapid.T) *authz.Change {
@@ -240,6 +251,7 @@ func TestInputIsNarrow(t *testing.T) {
 	for _, member := range []string{
 		"portal", "subject.id", "action.properties", "resource.type", "actor.id", "screen.path", "rights", "record.flags", "account.id", "target.type", "context.now", "user.roles",
 		"record.parent", "parent", "parent.type", "owner.active", "contact.position", "contact", "fields", "fields.phone", "target.login", "target.position",
+		"target", "target.of", "target.before", "target.after.account",
 	} {
 		p := narrow(t, member)
 		rapid.Check(t, func(t *rapid.T) {
