@@ -54,6 +54,40 @@ func (c *Caller) MayActFor(user string) bool {
 	return user != "" && (c.User == user || slices.Contains(c.ActsFor, user) || slices.Contains(c.ActsFor, Any))
 }
 
+// CallerEntity is the kind of callers in audit entries. They are no entities of a
+// portal: no Key of this kind is stored or parsed.
+const CallerEntity EntityKind = "caller"
+
+// Document returns the caller as an object, as the audit and the administration
+// show it: without its hash, and times as text.
+func (c *Caller) Document() map[string]any {
+	return document{"id": c.ID, "created_at": c.CreatedAt.UTC().Format(time.RFC3339Nano)}.
+		text("name", c.Name).text("user", c.User).text("created_by", c.CreatedBy).
+		texts("portals", c.Portals).texts("permissions", permissionNames(c.Permissions)).texts("acts_for", c.ActsFor).
+		time("until", c.Until)
+}
+
+func permissionNames(ps []Permission) []string {
+	names := make([]string, len(ps))
+	for i, p := range ps {
+		names[i] = string(p)
+	}
+	return names
+}
+
+// CallerChange is what an audit entry says of a write of a caller; nil stands for
+// none.
+func CallerChange(before, after *Caller) EntityChange {
+	c := EntityChange{}
+	if before != nil {
+		c.Entity, c.Before = Key{Kind: CallerEntity, ID: before.ID}, before.Document()
+	}
+	if after != nil {
+		c.Entity, c.After = Key{Kind: CallerEntity, ID: after.ID}, after.Document()
+	}
+	return c
+}
+
 // Acting says who makes a call. The zero value is the command line on the machine
 // that holds the store.
 type Acting struct {
