@@ -9,9 +9,9 @@ import (
 )
 
 // Principal is a user with what follows from its grants and type, as one
-// snapshot sees it at one time. It is immutable and may be cached: a snapshot
-// that meets a principal made by another one, or for another time than it is
-// asked about, works it out anew.
+// snapshot, and those with the same role graphs, see it at one time. It is
+// immutable and may be cached: a snapshot that meets a principal of other graphs,
+// or for another time than it is asked about, works it out anew.
 type Principal struct {
 	authz.Principal
 	mark  *mark

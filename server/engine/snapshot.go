@@ -25,17 +25,18 @@ func (f PolicyFunc) Decide(ctx context.Context, q *authz.Query, facts *authz.Fac
 // It is immutable.
 type Snapshot struct {
 	bundle  *authz.Bundle
+	model   string // Casbin's
 	policy  Policy
 	graphs  *rbac.Graphs
 	manages [][]string // ids that each user type manages, by its number
 	tree    tree
 	rights  rights
-	// mark tells the principals of this snapshot from those of others, without
+	// mark tells the principals of these role graphs from those of others, without
 	// keeping a replaced snapshot in memory for as long as they are cached.
 	mark *mark
 }
 
-type mark struct{ revision int64 }
+type mark struct{ _ byte } // of a size, or all might have one address
 
 // Build indexes b for decisions by p. The model is the text of the Casbin model.
 // Build takes b over: nobody may write to it or to what it holds afterwards. A
@@ -43,22 +44,7 @@ type mark struct{ revision int64 }
 // authz.Faults as its cause, and one whose role graphs grow beyond their bound
 // with authz.TooLarge.
 func Build(b *authz.Bundle, model string, p Policy) (*Snapshot, error) {
-	if p == nil {
-		return nil, authz.Errorf(authz.Internal, "portal %q has no policy to decide by", b.Portal.ID)
-	}
-	if faults := b.Validate(); len(faults) > 0 {
-		return nil, authz.Errorf(authz.Invalid, "portal %q has %d faults, the first: %s", b.Portal.ID, len(faults), faults[0].Msg).
-			At(faults[0].Path).Because(faults)
-	}
-	graphs, err := rbac.Compile(model, b)
-	if err != nil {
-		return nil, err
-	}
-	s := &Snapshot{bundle: b, policy: p, graphs: graphs, manages: names(graphs.Types), mark: &mark{b.Revision}}
-	at := number(b.Screens)
-	s.rights = indexRights(b.Rights, at, graphs.Roles)
-	s.tree = plant(b.Screens, at, b.Portal.Features, s.rights.configured)
-	return s, nil
+	return Rebuild(nil, b, model, p)
 }
 
 // names returns the ids in each set of c.
@@ -90,7 +76,10 @@ func (s *Snapshot) Portal() *authz.Portal { return &s.bundle.Portal }
 func (s *Snapshot) Bundle() *authz.Bundle { return s.bundle }
 
 // Revision returns the revision of the store that the snapshot was read at.
-func (s *Snapshot) Revision() int64 { return s.mark.revision }
+func (s *Snapshot) Revision() int64 { return s.bundle.Revision }
+
+// Knows reports whether principals that the other snapshot made hold for this one.
+func (s *Snapshot) Knows(other *Snapshot) bool { return other != nil && s.mark == other.mark }
 
 // Counts are the sizes of a snapshot, for logs.
 type Counts struct{ UserTypes, Roles, Nodes, Rights int }
@@ -106,6 +95,6 @@ func (s *Snapshot) Counts() Counts {
 func (s *Snapshot) Decide(ctx context.Context, q *authz.Query, ents Entities) authz.Decision {
 	f := s.Facts(q, ents)
 	d := s.policy.Decide(ctx, q, &f)
-	d.Revision, d.Now = s.mark.revision, q.Now
+	d.Revision, d.Now = s.bundle.Revision, q.Now
 	return d
 }
