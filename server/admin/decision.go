@@ -1,0 +1,137 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/google/uuid"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// Actions of calls.
+const (
+	actionRead   = "admin:read"
+	actionCreate = "admin:create"
+	actionUpdate = "admin:update"
+	actionDelete = "admin:delete"
+)
+
+// Resources of calls that are about no entity; their id is everything.
+const (
+	resourceTask   = "task"
+	resourceAudit  = "audit"
+	resourceCaller = "caller"
+	resourceGrants = "grants"
+	everything     = "*"
+)
+
+// commandLine is the id of the caller who uses the command line on the machine
+// that holds the store, and the actor of what it writes.
+const commandLine = "cli"
+
+// subjectOf says who asks: the acting user, or the caller itself.
+func subjectOf(a authz.Acting) authz.Entity {
+	switch {
+	case a.User != "":
+		return authz.Entity{Type: "user", ID: a.User}
+	case a.Caller != nil:
+		return authz.Entity{Type: "caller", ID: a.Caller.ID}
+	}
+	return authz.Entity{Type: "caller", ID: commandLine}
+}
+
+// actorOf names who writes, and for whom, as the audit has it.
+func actorOf(a authz.Acting) (actor, onBehalfOf string) {
+	switch {
+	case a.Caller != nil && a.User != "" && a.Caller.User != a.User:
+		return "caller/" + a.Caller.ID, "user/" + a.User
+	case a.User != "":
+		return "user/" + a.User, ""
+	case a.Caller != nil:
+		return "caller/" + a.Caller.ID, ""
+	}
+	return commandLine, ""
+}
+
+// resourceOf names what is changed as a question of a policy does: a record by its
+// own type, and a right by role and node.
+func resourceOf(k authz.Key) authz.Entity {
+	switch k.Kind {
+	case authz.RecordEntity:
+		return authz.Entity{Type: k.Of, ID: k.ID}
+	case authz.RightEntity:
+		return authz.Entity{Type: string(k.Kind), ID: k.Of + "/" + k.ID}
+	}
+	return authz.Entity{Type: string(k.Kind), ID: k.ID}
+}
+
+// question is one decision of a call.
+type question struct {
+	action        string
+	resource      authz.Entity
+	before, after authz.Stored
+}
+
+// decide puts a question of the call to the portal's policy, logs what comes of it
+// and returns the decision with its id.
+func (s *Service) decide(ctx context.Context, call *Call, q question) (authz.Decision, string, error) {
+	query := authz.Query{
+		Subject: subjectOf(call.Acting), Action: authz.Action{Name: q.action}, Resource: q.resource, Context: call.Context,
+	}
+	id := newID()
+	d, err := s.decider.DecideCall(ctx, call.Portal, query, q.before, q.after)
+	if err != nil {
+		return d, id, err
+	}
+	s.logDecision(ctx, call, &query, &d, id)
+	return d, id, nil
+}
+
+// newID returns an id that sorts by the time at which it was made.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func (s *Service) logDecision(ctx context.Context, call *Call, q *authz.Query, d *authz.Decision, id string) {
+	level := slog.LevelInfo
+	if d.Allowed() && q.Action.Name == actionRead {
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{
+		slog.String("decision", id), slog.String("portal", call.Portal), slog.String("request", call.Request),
+		slog.String("subject", q.Subject.Type+"/"+q.Subject.ID), slog.String("action", q.Action.Name),
+		slog.String("resource", q.Resource.Type+"/"+q.Resource.ID), slog.String("outcome", string(d.Outcome)),
+		slog.String("reason", d.Reason), slog.Int64("revision", d.Revision), slog.String("policy", d.Policy),
+	}
+	if d.Err != nil {
+		level = slog.LevelError
+		attrs = append(attrs, slog.Any("err", d.Err))
+	}
+	s.opts.Log.LogAttrs(ctx, level, "administration", attrs...)
+}
+
+// permit is decide for a call that ends when it is not allowed: as if what it is
+// about did not exist where the policy says so, and otherwise as refused.
+func (s *Service) permit(ctx context.Context, call *Call, q question) (decision string, err error) {
+	d, id, err := s.decide(ctx, call, q)
+	if err != nil {
+		return id, err
+	}
+	return id, denial(&d, id, q.resource)
+}
+
+// denial returns the error of a decision that is no allow.
+func denial(d *authz.Decision, id string, resource authz.Entity) error {
+	switch d.Outcome {
+	case authz.Allow:
+		return nil
+	case authz.Hide:
+		return absent(resource)
+	}
+	return &Refused{Kind: authz.Forbidden, Decision: id, Outcome: d.Outcome, Reason: d.Reason}
+}
+
+// absent says that there is no such thing, in the same words whether there is none
+// or it is hidden.
+func absent(resource authz.Entity) error {
+	return authz.Errorf(authz.NotFound, "there is no %s %q", resource.Type, resource.ID)
+}
