@@ -65,6 +65,7 @@ var arrows = map[string][]string{
 	"server/config":     {},
 	"server/authzen":    {"server/authz"},
 	"server/ferret":     {"server/authz"},
+	"server/keys":       {"server/authz"},
 	"server/mongodb":    {"server/authz"},
 	"server/httpapi":    {"server/authz"},
 	"server/rbac":       {"server/authz"},
@@ -80,11 +81,11 @@ var arrows = map[string][]string{
 	"server/live":       {"server/authz", "server/engine", "server/pdp", "server/policy"},
 	"server": {
 		"fixtures", "policies", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
-		"server/live", "server/mongodb", "server/pdp", "server/policy",
+		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy",
 	},
 	"cmd/portcullis": {
 		"policies", "server", "server/authz", "server/authzen", "server/config", "server/fixture", "server/httpapi",
-		"server/policy", "server/policytest", "server/scaffold", "server/schema", "server/testreport", "server/yamltree",
+		"server/keys", "server/policy", "server/policytest", "server/scaffold", "server/schema", "server/testreport", "server/yamltree",
 	},
 }
 
