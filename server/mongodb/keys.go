@@ -10,8 +10,9 @@ import (
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
-// Collections. A portal's head is in the first; the documents of its generations
-// are in the others.
+// Collections. A portal's head is in the first; then come those of its generations.
+// The rest belong to no generation, and imports leave them alone; an _id there
+// begins with the portal, or with authz.ServiceChain, and a slash.
 const (
 	portals   = "portals"
 	userTypes = "user_types"
@@ -22,10 +23,20 @@ const (
 	accounts  = "accounts"
 	contacts  = "contacts"
 	records   = "records"
+
+	audit   = "audit"
+	tasks   = "tasks"
+	latches = "latches"
+	replies = "replies"
+	callers = "callers"
+	journal = "journal" // of the embedded database
 )
 
 // generational are the collections whose documents belong to a generation.
 var generational = [...]string{userTypes, roles, screens, rights, users, accounts, contacts, records}
+
+// lasting are the collections whose documents belong to no generation.
+var lasting = [...]string{audit, tasks, latches, replies, callers, journal}
 
 // collectionOf says where the entities of a kind are.
 var collectionOf = map[authz.EntityKind]string{

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -11,7 +12,7 @@ import (
 // createCollections creates what is missing and brings validators up to date. The
 // embedded database has neither validators nor use for indexes.
 func (s *Store) createCollections(ctx context.Context) error {
-	for _, name := range append([]string{portals}, generational[:]...) {
+	for _, name := range slices.Concat([]string{portals}, generational[:], lasting[:]) {
 		if err := s.createCollection(ctx, name); err != nil {
 			return unavailable("prepared", err)
 		}
@@ -49,6 +50,8 @@ var indexed = map[string][]string{
 	accounts: {"parent", "owner"},
 	contacts: {"account"},
 	records:  {"account", "contact", "parent"},
+	audit:    {"updated_at", "updated_by", "on_behalf_of", "entities", "fields"},
+	tasks:    {"state"},
 }
 
 // createIndexes gives each field an index that goes on with the _id, whose range
@@ -57,6 +60,12 @@ func (s *Store) createIndexes(ctx context.Context, name string) error {
 	var models []mongo.IndexModel
 	for _, f := range indexed[name] {
 		models = append(models, mongo.IndexModel{Keys: bson.D{{Key: f, Value: 1}, {Key: "_id", Value: 1}}})
+	}
+	switch name {
+	case tasks: // for those that are due, of any portal
+		models = append(models, mongo.IndexModel{Keys: bson.D{{Key: "state", Value: 1}, {Key: "due", Value: 1}}})
+	case replies: // which the server deletes
+		models = append(models, mongo.IndexModel{Keys: bson.D{{Key: "expires_at", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)})
 	}
 	if len(models) == 0 {
 		return nil
@@ -68,7 +77,8 @@ func (s *Store) createIndexes(ctx context.Context, name string) error {
 // validator returns the schema that the server holds other writers to. What an
 // attribute may be is not its concern.
 func validator(collection string) bson.D {
-	if collection == portals {
+	switch collection {
+	case portals, journal:
 		return schema(bson.D{}, "_id") // the intent is among the heads
 	}
 	return schema(shapes[collection], "_id", "portal", "revision", "updated_at", "updated_by")
@@ -114,13 +124,16 @@ var (
 	text    = kind("string")
 	boolean = kind("bool")
 	object  = kind("object")
-	order   = kind("long", "int")
+	date    = kind("date")
+	binary  = kind("binData")
+	whole   = kind("long", "int")
+	key     = objectOf(bson.D{{Key: "kind", Value: text}, {Key: "of", Value: text}, {Key: "id", Value: text}}, "kind", "id")
 )
 
 // shapes are the fields of each collection, beyond those that every document has.
 var shapes = map[string]bson.D{
 	userTypes: {
-		{Key: "order", Value: order},
+		{Key: "order", Value: whole},
 		{Key: "title", Value: text},
 		{Key: "linked", Value: oneOf("contact", "employee")},
 		{Key: "allowed_roles", Value: listOf(objectOf(bson.D{{Key: "role", Value: text}, {Key: "default", Value: boolean}}, "role"))},
@@ -129,14 +142,14 @@ var shapes = map[string]bson.D{
 		{Key: "attributes", Value: object},
 	},
 	roles: {
-		{Key: "order", Value: order},
+		{Key: "order", Value: whole},
 		{Key: "title", Value: text},
 		{Key: "guest", Value: boolean},
 		{Key: "inherits", Value: listOf(text)},
 		{Key: "attributes", Value: object},
 	},
 	screens: {
-		{Key: "order", Value: order},
+		{Key: "order", Value: whole},
 		{Key: "kind", Value: oneOf("workspace", "screen", "container", "element")},
 		{Key: "title", Value: text},
 		{Key: "parent", Value: text},
@@ -156,7 +169,7 @@ var shapes = map[string]bson.D{
 		{Key: "active", Value: boolean},
 		{Key: "user_type", Value: text},
 		{Key: "grants", Value: listOf(objectOf(bson.D{
-			{Key: "role", Value: text}, {Key: "by", Value: text}, {Key: "why", Value: text}, {Key: "from", Value: kind("date")}, {Key: "until", Value: kind("date")},
+			{Key: "role", Value: text}, {Key: "by", Value: text}, {Key: "why", Value: text}, {Key: "from", Value: date}, {Key: "until", Value: date},
 		}, "role"))},
 		{Key: "account", Value: text},
 		{Key: "contact", Value: text},
@@ -188,5 +201,59 @@ var shapes = map[string]bson.D{
 		{Key: "parent", Value: text},
 		{Key: "flags", Value: object},
 		{Key: "properties", Value: object},
+	},
+	audit: {
+		{Key: "seq", Value: whole},
+		{Key: "on_behalf_of", Value: text},
+		{Key: "decision", Value: text},
+		{Key: "request", Value: text},
+		{Key: "operation", Value: text},
+		{Key: "note", Value: text},
+		{Key: "changes", Value: listOf(objectOf(bson.D{{Key: "entity", Value: key}, {Key: "before", Value: object}, {Key: "after", Value: object}}, "entity"))},
+		{Key: "counts", Value: object},
+		{Key: "prev", Value: text},
+		{Key: "hash", Value: text},
+		{Key: "entities", Value: listOf(text)},
+		{Key: "fields", Value: listOf(text)},
+	},
+	tasks: {
+		{Key: "task", Value: text},
+		{Key: "kind", Value: oneOf("create", "update", "deactivate", "delete", "mail")},
+		{Key: "entity", Value: key},
+		{Key: "set", Value: text},
+		{Key: "template", Value: text},
+		{Key: "to", Value: text},
+		{Key: "after", Value: whole},
+		{Key: "once", Value: boolean},
+		{Key: "cause", Value: key},
+		{Key: "actor", Value: text},
+		{Key: "created_at", Value: date},
+		{Key: "due", Value: date},
+		{Key: "state", Value: oneOf("pending", "done", "refused", "dead")},
+		{Key: "attempts", Value: whole},
+		{Key: "error", Value: text},
+		{Key: "done_at", Value: date},
+		{Key: "depth", Value: whole},
+		{Key: "claimed_until", Value: date},
+	},
+	latches: {
+		{Key: "entity", Value: key},
+		{Key: "tasks", Value: listOf(text)},
+	},
+	replies: {
+		{Key: "fingerprint", Value: text},
+		{Key: "answer", Value: binary},
+		{Key: "expires_at", Value: date},
+	},
+	callers: {
+		{Key: "name", Value: text},
+		{Key: "hash", Value: binary},
+		{Key: "portals", Value: listOf(text)},
+		{Key: "permissions", Value: listOf(text)},
+		{Key: "user", Value: text},
+		{Key: "acts_for", Value: listOf(text)},
+		{Key: "created_at", Value: date},
+		{Key: "created_by", Value: text},
+		{Key: "until", Value: date},
 	},
 }
