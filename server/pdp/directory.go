@@ -34,11 +34,14 @@ type Directory interface {
 // one.
 const loadTimeout = 5 * time.Second
 
-// entityKey names an entity as one view has it.
+// entityKey names an entity as a line of views has it since a write. No view that
+// comes after a write looks under the keys of those before it, so that a read which
+// the write overtakes is kept where nobody finds it.
 type entityKey struct {
 	view    *viewKey
 	kind    authz.EntityKind
 	typ, id string
+	since   int64 // number of the view with the last write; 0: none
 }
 
 // entity is one stored entity, in the member of its kind; all are nil for one
@@ -48,6 +51,8 @@ type entity struct {
 	contact   *authz.ContactFacts
 	account   *authz.AccountFacts
 	record    *authz.RecordFacts
+
+	view int64 // number of the view for which a principal was read
 }
 
 // directory reads through a cache.
@@ -97,7 +102,18 @@ func shared(asker context.Context) (context.Context, context.CancelFunc) {
 
 // principal returns the user with what follows from it, or nil when the portal has none.
 func (d *directory) principal(ctx context.Context, v *View, id string, now time.Time) (*engine.Principal, error) {
-	e, err := d.get(ctx, entityKey{v.key, authz.UserEntity, "", id}, func(ctx context.Context) (entity, error) {
+	e, err := d.user(ctx, v, id, v.written(id), now)
+	if err != nil || e.principal == nil || !v.Reads.Logins {
+		return e.principal, err
+	}
+	if since := v.written(authz.FoldLogin(e.principal.Login)); since > e.view {
+		e, err = d.user(ctx, v, id, since, now) // the login is as it was; who else has it is not
+	}
+	return e.principal, err
+}
+
+func (d *directory) user(ctx context.Context, v *View, id string, since int64, now time.Time) (entity, error) {
+	return d.get(ctx, entityKey{v.principals, authz.UserEntity, "", id, since}, func(ctx context.Context) (entity, error) {
 		u, err := d.source.User(ctx, v.key.portal, v.Generation, id)
 		if err != nil {
 			return entity{}, err
@@ -108,16 +124,15 @@ func (d *directory) principal(ctx context.Context, v *View, id string, now time.
 				return entity{}, err
 			}
 		}
-		return entity{principal: v.Snapshot.Principal(u, now, same)}, nil
+		return entity{principal: v.Snapshot.Principal(u, now, same), view: v.number}, nil
 	})
-	return e.principal, err
 }
 
 func (d *directory) contact(ctx context.Context, v *View, id string) (*authz.ContactFacts, error) {
 	if id == "" {
 		return nil, nil
 	}
-	e, err := d.get(ctx, entityKey{v.key, authz.ContactEntity, "", id}, func(ctx context.Context) (entity, error) {
+	e, err := d.get(ctx, entityKey{v.key, authz.ContactEntity, "", id, v.written(id)}, func(ctx context.Context) (entity, error) {
 		c, err := d.source.Contact(ctx, v.key.portal, v.Generation, id)
 		return entity{contact: &authz.ContactFacts{Contact: c}}, err
 	})
@@ -128,7 +143,7 @@ func (d *directory) account(ctx context.Context, v *View, id string) (*authz.Acc
 	if id == "" {
 		return nil, nil
 	}
-	e, err := d.get(ctx, entityKey{v.key, authz.AccountEntity, "", id}, func(ctx context.Context) (entity, error) {
+	e, err := d.get(ctx, entityKey{v.key, authz.AccountEntity, "", id, v.written(id)}, func(ctx context.Context) (entity, error) {
 		a, err := d.source.Account(ctx, v.key.portal, v.Generation, id)
 		return entity{account: &authz.AccountFacts{Account: a}}, err
 	})
@@ -138,7 +153,7 @@ func (d *directory) account(ctx context.Context, v *View, id string) (*authz.Acc
 // record returns the stored record; contacts and accounts are shown as records of
 // those types.
 func (d *directory) record(ctx context.Context, v *View, typ, id string) (*authz.RecordFacts, error) {
-	e, err := d.get(ctx, entityKey{v.key, authz.RecordEntity, typ, id}, func(ctx context.Context) (entity, error) {
+	e, err := d.get(ctx, entityKey{v.key, authz.RecordEntity, typ, id, v.written(id)}, func(ctx context.Context) (entity, error) {
 		r, err := d.readRecord(ctx, v, typ, id)
 		return entity{record: &authz.RecordFacts{Record: r}}, err
 	})

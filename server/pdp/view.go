@@ -2,6 +2,8 @@ package pdp
 
 import (
 	"context"
+	"hash/maphash"
+	"sync/atomic"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/engine"
@@ -23,7 +25,10 @@ type View struct {
 	// Changes judges changes by the same policy. Nil: every change is refused.
 	Changes ChangePolicy
 
-	key *viewKey
+	key        *viewKey
+	principals *viewKey // of the role graphs and reads by which principals are kept
+	number     int64    // among the views of the key, in the order of their making
+	writes     *writes  // nil: none since the key is
 }
 
 // ChangePolicy judges changes. Both judgements must be safe for concurrent use,
@@ -37,9 +42,17 @@ type ChangePolicy interface {
 	ProvisioningReads() authz.ChangeReads
 }
 
-// viewKey stands for a view in the keys of the cache: it is as unique as the view,
-// and does not keep the view's snapshot in memory.
-type viewKey struct{ portal, generation string }
+// viewKey stands for a line of views in the keys of the cache: for a view and those
+// that [View.After] makes of it. It does not keep a view's snapshot in memory.
+type viewKey struct {
+	portal, generation string
+	seed               maphash.Seed
+	views              atomic.Int64 // made so far
+}
+
+func newViewKey(portal, generation string) *viewKey {
+	return &viewKey{portal: portal, generation: generation, seed: maphash.MakeSeed()}
+}
 
 // NewView returns v ready to be published. What is cached of the portal under
 // earlier views does not count for it.
@@ -47,7 +60,25 @@ func NewView(portal string, v View) *View {
 	if v.Snapshot == nil && v.Refusal == "" {
 		v.Refusal = authz.ReasonNotReady
 	}
-	v.key = &viewKey{portal: portal, generation: v.Generation}
+	v.key, v.writes = newViewKey(portal, v.Generation), nil
+	v.principals, v.number = v.key, v.key.views.Add(1)
+	return &v
+}
+
+// After returns v ready to be published in the place of old, whose data differs
+// from its own in the changes alone: what is cached under old counts for v but for
+// what the changes touch. The store must hold the changes already. Of another
+// generation, all is to be read anew.
+func (v View) After(old *View, changes []authz.EntityWrite) *View {
+	if v.Generation != old.Generation || v.Snapshot == nil || old.Snapshot == nil {
+		return NewView(old.key.portal, v)
+	}
+	v.key, v.principals = old.key, old.principals
+	v.number = v.key.views.Add(1)
+	if !v.Snapshot.Knows(old.Snapshot) || v.Reads != old.Reads {
+		v.principals = newViewKey(v.key.portal, v.Generation)
+	}
+	v.writes = old.writes.with(v.key.seed, v.number, changes)
 	return &v
 }
 
