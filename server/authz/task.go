@@ -24,8 +24,9 @@ type StoredTask struct {
 	CreatedAt time.Time
 	Due       time.Time
 	State     TaskState
-	Attempts  int
-	Error     string // why the last attempt failed
+	Attempts  int       // begun, since it was stored or last set going by hand
+	Since     time.Time // when the first of them began
+	Error     string    // why the last attempt failed, or what the task waits for
 	DoneAt    time.Time
 	Depth     int // of tasks that led to tasks that led to this one
 }
@@ -47,6 +48,15 @@ type TaskOutcome struct {
 type Latch struct {
 	Entity Key
 	Task   string // its id
+}
+
+// DueQuery asks for the pending tasks whose time has come and that nobody is at,
+// those that have been due for longest first.
+type DueQuery struct {
+	Now   time.Time
+	But   []string // portals whose tasks are left out; at most MaxPage
+	Held  string   // tasks with this Error are left out: what they wait for is missing still; empty: none are
+	Limit int      // 1 to MaxPage
 }
 
 // TaskQuery asks for stored tasks, newest first.
