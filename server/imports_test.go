@@ -63,6 +63,7 @@ var arrows = map[string][]string{
 	"server/authz":      {},
 	"server/admin":      {"server/authz"},
 	"server/config":     {},
+	"server/csvfile":    {"server/authz"},
 	"server/authzen":    {"server/authz"},
 	"server/ferret":     {"server/authz"},
 	"server/keys":       {"server/authz"},
