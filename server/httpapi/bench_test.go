@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/valyala/fasthttp"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
+	"github.com/portcullis-authz/portcullis/server/keys"
 )
 
 // instant is a Decider that costs nothing.
@@ -33,9 +35,9 @@ type exchanger struct {
 	resp fasthttp.Response
 }
 
-func newExchanger(t testing.TB, path, body string) *exchanger {
+func newExchanger(t testing.TB, o httpapi.Options, path, body string, headers ...string) *exchanger {
 	t.Helper()
-	s, err := httpapi.New(httpapi.DeciderFunc(instant), httpapi.HealthFunc(healthy), httpapi.Options{})
+	s, err := httpapi.New(httpapi.DeciderFunc(instant), httpapi.HealthFunc(healthy), o)
 	require.NoError(t, err)
 	ln := fasthttputil.NewInmemoryListener()
 	go func() { _ = s.Serve(ln) }()
@@ -43,7 +45,7 @@ func newExchanger(t testing.TB, path, body string) *exchanger {
 	c, err := ln.Dial()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	raw := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Request-ID: 0123456789\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+	raw := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Request-ID: 0123456789\r\nContent-Length: %d\r\n%s\r\n%s", path, len(body), strings.Join(headers, ""), body)
 	return &exchanger{c: c, r: bufio.NewReader(c), raw: []byte(raw)}
 }
 
@@ -74,7 +76,7 @@ func BenchmarkEvaluation(b *testing.B) {
 		"batch1000": {"/access/v1/evaluations", batchOf(1000)},
 	} {
 		b.Run(name, func(b *testing.B) {
-			x := newExchanger(b, c[0], c[1])
+			x := newExchanger(b, httpapi.Options{Anonymous: anybody}, c[0], c[1])
 			x.exchange(b)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -82,4 +84,20 @@ func BenchmarkEvaluation(b *testing.B) {
 			}
 		})
 	}
+	b.Run("key", func(b *testing.B) {
+		o, header := withKey(b)
+		x := newExchanger(b, o, "/portals/sweetlife/access/v1/evaluation", realistic, header)
+		x.exchange(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			x.exchange(b)
+		}
+	})
+}
+
+// withKey returns options under which one key opens one portal, and its header.
+func withKey(t testing.TB) (httpapi.Options, string) {
+	key, id, hash := keys.New()
+	c := authz.Caller{ID: id, Name: "crm", Hash: hash, Portals: []string{"sweetlife"}, Permissions: []authz.Permission{authz.PermitDecide}}
+	return httpapi.Options{Keys: ring(t, c), Now: func() time.Time { return noon }}, "Authorization: Bearer " + key + "\r\n"
 }

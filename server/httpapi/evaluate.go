@@ -11,7 +11,7 @@ import (
 )
 
 // evaluation answers POST /access/v1/evaluation.
-func (s *Server) evaluation(c *fiber.Ctx) error {
+func (s *Server) evaluation(c *fiber.Ctx, a access) error {
 	body, err := jsonBody(c)
 	if err != nil {
 		return err
@@ -22,12 +22,12 @@ func (s *Server) evaluation(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return s.answerOne(c, q)
+	return s.answerOne(c, a, q)
 }
 
 // evaluations answers POST /access/v1/evaluations. Without items it is an
 // evaluation.
-func (s *Server) evaluations(c *fiber.Ctx) error {
+func (s *Server) evaluations(c *fiber.Ctx, a access) error {
 	body, err := jsonBody(c)
 	if err != nil {
 		return err
@@ -39,13 +39,13 @@ func (s *Server) evaluations(c *fiber.Ctx) error {
 		return err
 	}
 	if len(e.items) > 0 {
-		return s.answerMany(c, e)
+		return s.answerMany(c, a, e)
 	}
 	q, err := e.alone(s.opts.Now())
 	if err != nil {
 		return err
 	}
-	return s.answerOne(c, q)
+	return s.answerOne(c, a, q)
 }
 
 // jsonBody returns the body as it lies in the transport's buffer, if it says that
@@ -73,8 +73,8 @@ func isJSON(contentType string) bool {
 }
 
 // answerOne decides q and writes the answer in the single form.
-func (s *Server) answerOne(c *fiber.Ctx, q authz.Query) error {
-	out, err := s.decide(c, []authz.Query{q}, nil)
+func (s *Server) answerOne(c *fiber.Ctx, a access, q authz.Query) error {
+	out, err := s.decide(c, a, []authz.Query{q}, nil)
 	if err != nil {
 		return err
 	}
@@ -87,9 +87,9 @@ func (s *Server) answerOne(c *fiber.Ctx, q authz.Query) error {
 
 // answerMany decides the items and writes their answers. An item that cannot be
 // asked counts as denied.
-func (s *Server) answerMany(c *fiber.Ctx, e *envelope) error {
+func (s *Server) answerMany(c *fiber.Ctx, a access, e *envelope) error {
 	asked := e.ask(s.opts.Now())
-	out, err := s.decide(c, asked.queries, e.order.stop())
+	out, err := s.decide(c, a, asked.queries, e.order.stop())
 	if err != nil {
 		return err
 	}
@@ -124,15 +124,14 @@ func (e *envelope) ask(now time.Time) asked {
 
 // decide asks the Decider and holds it to its word: a decision that it has not
 // made is an error, and never read from out.
-func (s *Server) decide(c *fiber.Ctx, qs []authz.Query, stop func(*authz.Decision) bool) ([]authz.Decision, error) {
-	portal := c.Params("portal")
-	if len(portal) > authz.MaxID {
-		return nil, authz.Errorf(authz.NotFound, "there is no portal %q", clip(portal, 80))
+func (s *Server) decide(c *fiber.Ctx, a access, qs []authz.Query, stop func(*authz.Decision) bool) ([]authz.Decision, error) {
+	if len(a.portal) > authz.MaxID {
+		return nil, authz.Errorf(authz.NotFound, "there is no portal %q", clip(a.portal, 80))
 	}
-	ctx, cancel := s.context(c)
+	ctx, cancel := s.within(c, s.opts.Timeout)
 	defer cancel()
 	out := make([]authz.Decision, len(qs))
-	n, err := s.decider.Decide(ctx, portal, qs, out, stop)
+	n, err := s.decider.Decide(a.acting(ctx), a.portal, qs, out, stop)
 	if err != nil {
 		return nil, err
 	}

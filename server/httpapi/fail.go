@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,6 +35,13 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	status, msg := s.explain(c, err, id)
 	if status >= fiber.StatusInternalServerError {
 		s.log(c, err, id, status)
+	}
+	if status == fiber.StatusUnauthorized {
+		rc.Response.Header.Set(fiber.HeaderWWWAuthenticate, challenge(&rc.Request.Header))
+	}
+	if strings.HasPrefix(c.Path(), pathAdmin) {
+		writeProblem(rc, status, msg)
+		return nil
 	}
 	write(rc, status, msg)
 	return nil
@@ -126,6 +135,16 @@ func write(rc *fasthttp.RequestCtx, status int, msg string) {
 	body, _ := jsontext.AppendQuote(nil, clip(msg, maxMessage)) // faulty UTF-8 is replaced
 	rc.SetStatusCode(status)
 	rc.SetBody(body)
+}
+
+// writeProblem answers with a problem document (RFC 9457), as the administration does.
+func writeProblem(rc *fasthttp.RequestCtx, status int, msg string) {
+	body := strconv.AppendInt([]byte(`{"status":`), int64(status), 10)
+	body = appendString(append(body, `,"title":`...), http.StatusText(status))
+	body = appendString(append(body, `,"detail":`...), clip(msg, maxMessage))
+	rc.Response.Header.SetContentType("application/problem+json")
+	rc.SetStatusCode(status)
+	rc.SetBody(append(body, '}'))
 }
 
 // clip returns s, or its beginning and an ellipsis.

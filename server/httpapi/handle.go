@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -79,10 +80,10 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
-// context returns the context of one request, which ends after Options.Timeout.
-// A client that hangs up does not end it.
-func (s *Server) context(c *fiber.Ctx) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(s.base, s.opts.Timeout)
+// within returns the context of one request, which ends after the time d. A client
+// that hangs up does not end it.
+func (s *Server) within(c *fiber.Ctx, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(s.base, d)
 	return context.WithValue(ctx, idKey{}, string(c.Response().Header.Peek(headerID))), cancel
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
 // Options bound what one server accepts and how long it waits. A field that is
@@ -21,6 +23,12 @@ type Options struct {
 	Drain   time.Duration // that Shutdown waits at most, whatever its context allows
 
 	Connections int // open at once; further ones are answered with 503 and closed
+
+	Keys      Keys               // nil: no key counts
+	Anonymous []authz.Permission // what callers without a key may do, at any portal; never admin or log
+	// DefaultPortal returns the id of the portal of requests whose path names none,
+	// for keys that do not open all portals. Nil: such keys open none by default.
+	DefaultPortal func() (string, error)
 
 	Log     *slog.Logger     // receives failures of the service and nothing per request; nil: discarded
 	Version string           // shown by /readyz; empty: not shown
@@ -69,6 +77,12 @@ func (o Options) filled() Options {
 	}{{&o.Timeout, d.Timeout}, {&o.Read, d.Read}, {&o.Write, d.Write}, {&o.Idle, d.Idle}, {&o.Drain, d.Drain}} {
 		orDefault(p.have, p.want)
 	}
+	if o.Keys == nil {
+		o.Keys = KeysFunc(noKeys)
+	}
+	if o.DefaultPortal == nil {
+		o.DefaultPortal = noDefaultPortal
+	}
 	if o.Log == nil {
 		o.Log = d.Log
 	}
@@ -76,6 +90,10 @@ func (o Options) filled() Options {
 		o.Now = d.Now
 	}
 	return o
+}
+
+func noDefaultPortal() (string, error) {
+	return "", authz.Errorf(authz.NotFound, "there is no default portal: ask below /portals/{portal}")
 }
 
 func orDefault[T comparable](have *T, want T) {
@@ -97,7 +115,18 @@ func (o Options) validate() error {
 		within("Write", o.Write, 1, maxWait),
 		within("Idle", o.Idle, 1, maxWait),
 		within("Drain", o.Drain, 1, maxWait),
+		guest(o.Anonymous),
 	)
+}
+
+// guest refuses permissions that are for keys alone.
+func guest(ps []authz.Permission) error {
+	for _, p := range ps {
+		if p != authz.PermitDecide && p != authz.PermitSearch && p != authz.PermitExplain {
+			return fmt.Errorf("httpapi.Options.Anonymous has %q: want %s, %s or %s", p, authz.PermitDecide, authz.PermitSearch, authz.PermitExplain)
+		}
+	}
+	return nil
 }
 
 func within[T int | time.Duration](name string, v, low, high T) error {

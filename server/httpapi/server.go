@@ -107,12 +107,18 @@ func (s *Server) config() fiber.Config {
 const maxHeader = 8 << 10
 
 func (s *Server) routes() {
-	for _, prefix := range []string{"", "/portals/:portal"} {
-		s.app.Post(prefix+pathEvaluation, s.evaluation)
-		s.app.Post(prefix+pathEvaluations, s.evaluations)
-	}
+	s.post(pathEvaluation, s.evaluation)
+	s.post(pathEvaluations, s.evaluations)
+	s.app.Use(pathAdmin, s.admin)
 	s.app.Get("/livez", s.livez)
 	s.app.Get("/readyz", s.readyz)
+}
+
+// post routes a path for the default portal and for each one.
+func (s *Server) post(path string, h handler) {
+	for _, prefix := range []string{"", "/portals/:portal"} {
+		s.app.Post(prefix+path, s.guarded(permissions[path], h))
+	}
 }
 
 // Paths of AuthZEN's endpoints below a portal.

@@ -48,6 +48,9 @@ func healthy() (bool, map[string]any) {
 	return true, map[string]any{"portals": map[string]any{"acme": 7}}
 }
 
+// anybody lets those decide who have no key.
+var anybody = []authz.Permission{authz.PermitDecide}
+
 // start serves d on a listener of its own until the test ends, and returns the
 // base URL.
 func start(t testing.TB, d httpapi.Decider, o httpapi.Options) string {
@@ -60,6 +63,9 @@ func startServer(t testing.TB, d httpapi.Decider, o httpapi.Options) (string, *h
 	t.Helper()
 	if o.Now == nil {
 		o.Now = func() time.Time { return noon }
+	}
+	if o.Keys == nil && o.Anonymous == nil {
+		o.Anonymous = anybody
 	}
 	s, err := httpapi.New(d, httpapi.HealthFunc(healthy), o)
 	require.NoError(t, err)
