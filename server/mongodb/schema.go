@@ -62,8 +62,10 @@ func (s *Store) createIndexes(ctx context.Context, name string) error {
 		models = append(models, mongo.IndexModel{Keys: bson.D{{Key: f, Value: 1}, {Key: "_id", Value: 1}}})
 	}
 	switch name {
-	case tasks: // for those that are due, of any portal
-		models = append(models, mongo.IndexModel{Keys: bson.D{{Key: "state", Value: 1}, {Key: "due", Value: 1}}})
+	case tasks: // for those that are due, held or old, of any portal
+		for _, f := range []string{"due", "error", "done_at"} {
+			models = append(models, mongo.IndexModel{Keys: bson.D{{Key: "state", Value: 1}, {Key: f, Value: 1}}})
+		}
 	case replies: // which the server deletes
 		models = append(models, mongo.IndexModel{Keys: bson.D{{Key: "expires_at", Value: 1}}, Options: options.Index().SetExpireAfterSeconds(0)})
 	}
@@ -234,7 +236,9 @@ var shapes = map[string]bson.D{
 		{Key: "error", Value: text},
 		{Key: "done_at", Value: date},
 		{Key: "depth", Value: whole},
+		{Key: "since", Value: date},
 		{Key: "claimed_until", Value: date},
+		{Key: "claimed_by", Value: text},
 	},
 	latches: {
 		{Key: "entity", Value: key},

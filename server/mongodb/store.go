@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -56,6 +57,8 @@ type Store struct {
 	turn   chan struct{}
 	logins logins
 	nudges nudges
+	agenda agenda
+	holder string // of the tasks that this Store has claimed
 
 	sweep   chan struct{} // capacity 1: asks the sweeper to look now
 	broom   chan struct{} // holds one token: one sweep at a time
@@ -98,7 +101,7 @@ func connect(o *Options) (*Store, error) {
 		return nil, authz.Errorf(authz.Invalid, "cannot use the MongoDB URI: %v", err).Because(err)
 	}
 	s := &Store{
-		opts: o, client: c, db: c.Database(o.Database),
+		opts: o, client: c, db: c.Database(o.Database), holder: uuid.NewString(),
 		turn: make(chan struct{}, 1), sweep: make(chan struct{}, 1), broom: make(chan struct{}, 1),
 	}
 	s.turn <- struct{}{}

@@ -29,11 +29,13 @@ type taskDoc struct {
 	Due       time.Time `bson:"due"`
 	State     string    `bson:"state"`
 	Attempts  int64     `bson:"attempts"`
+	Since     time.Time `bson:"since,omitempty"` // when the first of them began
 	Error     string    `bson:"error,omitempty"`
 	DoneAt    time.Time `bson:"done_at,omitempty"`
 	Depth     int64     `bson:"depth,omitempty"`
 	// ClaimedUntil is until when one process has the task for itself; zero: none has.
 	ClaimedUntil time.Time `bson:"claimed_until,omitempty"`
+	ClaimedBy    string    `bson:"claimed_by,omitempty"` // the token of its Store
 }
 
 // newTaskName returns a name for a task of the portal: "<portal>~<UUID>", of which
@@ -53,7 +55,7 @@ func taskDocOf(t *authz.StoredTask, st stamp) (*taskDoc, error) {
 		Meta: meta{ID: taskID(t.Name), Portal: t.Portal, Revision: st.revision, UpdatedAt: st.at, UpdatedBy: st.by},
 		Task: t.ID, Kind: string(t.Kind), Entity: optionalKey(t.Entity), Template: t.Template, To: t.To, After: int64(t.After), Once: t.Once,
 		Cause: optionalKey(t.Cause), Actor: t.Actor, CreatedAt: t.CreatedAt, Due: t.Due, State: string(t.State),
-		Attempts: int64(t.Attempts), Error: t.Error, DoneAt: t.DoneAt, Depth: int64(t.Depth),
+		Attempts: int64(t.Attempts), Since: t.Since, Error: t.Error, DoneAt: t.DoneAt, Depth: int64(t.Depth),
 	}
 	if t.Set == nil {
 		return d, nil
@@ -74,7 +76,7 @@ func (d *taskDoc) task() (authz.StoredTask, error) {
 		},
 		Name: taskName(d.Meta.ID), Portal: d.Meta.Portal, Cause: d.Cause.orZero(), Actor: d.Actor,
 		CreatedAt: d.CreatedAt.UTC(), Due: d.Due.UTC(), State: authz.TaskState(d.State),
-		Attempts: int(d.Attempts), Error: d.Error, DoneAt: d.DoneAt.UTC(), Depth: int(d.Depth),
+		Attempts: int(d.Attempts), Since: d.Since.UTC(), Error: d.Error, DoneAt: d.DoneAt.UTC(), Depth: int(d.Depth),
 	}
 	if d.Set == "" {
 		return t, nil
@@ -87,7 +89,7 @@ func (d *taskDoc) task() (authz.StoredTask, error) {
 // settled makes d what came of an attempt at it, and gives back who has it.
 func (d *taskDoc) settled(o *authz.TaskOutcome) {
 	d.State, d.Attempts, d.Error = string(o.State), int64(o.Attempts), o.Error
-	d.Meta.UpdatedAt, d.ClaimedUntil = o.At, time.Time{}
+	d.Meta.UpdatedAt, d.ClaimedUntil, d.ClaimedBy = o.At, time.Time{}, ""
 	if o.State == authz.TaskPending {
 		d.Due = o.Due
 		return
