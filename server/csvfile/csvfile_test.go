@@ -84,7 +84,7 @@ func TestApply(t *testing.T) {
 			"grants":     list{object{"role": "Clerk", "by": "bob", "why": "asked"}, object{"role": "Buyer", "until": "2026-02-01T00:00:00Z", "by": "bob"}},
 			"attributes": object{"n": int64(5), "f": 2.0, "city": "Bonn"}}
 	}
-	right := object{"role": "Clerk", "node": "home", "level": int64(1)}
+	right := func() object { return object{"role": "Clerk", "node": "home", "level": int64(1)} }
 	for name, tt := range map[string]struct {
 		kind   authz.EntityKind
 		text   string
@@ -104,8 +104,8 @@ func TestApply(t *testing.T) {
 		"a grant with a reason": {authz.UserEntity, "id,roles\nann,Clerk why=new\n", user(), true, func(u object) {
 			u["grants"] = list{object{"role": "Clerk", "by": "bob", "why": "new"}}
 		}},
-		"level by rank":       {authz.RightEntity, "role,screen,level\nClerk,home,view\n", right, false, nil},
-		"another level":       {authz.RightEntity, "role,screen,level\nClerk,home,edit\n", right, true, func(r object) { r["level"] = "edit" }},
+		"level by rank":       {authz.RightEntity, "role,screen,level\nClerk,home,view\n", right(), false, nil},
+		"another level":       {authz.RightEntity, "role,screen,level\nClerk,home,edit\n", right(), true, func(r object) { r["level"] = "edit" }},
 		"level of JSON":       {authz.RightEntity, "role,screen,level\nClerk,home,view\n", object{"level": json.Number("1")}, false, nil},
 		"level by name":       {authz.RightEntity, "role,screen,level\nClerk,home,view\n", object{"level": "view"}, false, nil},
 		"level of the future": {authz.RightEntity, "role,screen,level\nClerk,home,revoked\n", object{"level": int64(256)}, true, nil},
@@ -125,7 +125,7 @@ func TestApply(t *testing.T) {
 	}
 	for _, level := range []string{"inherit", "not_set"} {
 		r := one(t, authz.RightEntity, "role,screen,level\nClerk,home,"+level+"\n")
-		after, change := r.Apply(right)
+		after, change := r.Apply(right())
 		require.Nil(t, after)
 		require.True(t, change)
 		after, change = r.Apply(nil)
@@ -182,7 +182,8 @@ func TestBounds(t *testing.T) {
 		want string
 	}{
 		"rows":    {"id\n" + strings.Repeat("r\n", csvfile.MaxRows+1), authz.Internal, "more than 1000 faults"},
-		"columns": {"id" + strings.Repeat(",x", csvfile.MaxColumns) + "\n", authz.TooLarge, "more than 1000 columns"},
+		"columns": {"id" + strings.Repeat(",x", csvfile.MaxColumns) + "\n", authz.TooLarge, "line 1 has more than 1000 columns"},
+		"cells":   {"id\n\"a\n\"\nb" + strings.Repeat(",", csvfile.MaxColumns) + "\n", authz.TooLarge, "line 4 has more than 1000 columns"},
 		"bytes":   {strings.Repeat("x", csvfile.MaxBytes+1), authz.TooLarge, "more than 16777216 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

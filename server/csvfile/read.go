@@ -38,6 +38,9 @@ func Read(kind authz.EntityKind, r io.Reader) ([]Row, error) {
 		return nil, authz.Errorf(authz.TooLarge, "the file has more than %d bytes: split it", MaxBytes)
 	}
 	f := newReader(kind, bytes.TrimPrefix(data, []byte(byteOrderMark)))
+	if line := wide(f.data, byte(f.csv.Comma), len(f.lines)); line > 0 {
+		return nil, authz.Errorf(authz.TooLarge, "line %d has more than %d columns", line, MaxColumns)
+	}
 	if err := f.header(); err != nil {
 		return nil, err
 	}
@@ -81,11 +84,14 @@ func newReader(kind authz.EntityKind, data []byte) *reader {
 func separator(kind authz.EntityKind, data []byte) rune {
 	best, most := ',', -1
 	for _, sign := range []rune{',', ';'} {
-		r := csv.NewReader(bytes.NewReader(data))
-		r.Comma = sign
-		names, _ := r.Read()
+		var names []string
+		if wide(data, byte(sign), 1) == 0 {
+			r := csv.NewReader(bytes.NewReader(data))
+			r.Comma = sign
+			names, _ = r.Read()
+		}
 		n := 0
-		for _, name := range names[:min(len(names), MaxColumns)] {
+		for _, name := range names {
 			if _, known := find(kind, name); known {
 				n++
 			}
@@ -95,6 +101,33 @@ func separator(kind authz.EntityKind, data []byte) rune {
 		}
 	}
 	return best
+}
+
+// wide returns the line on which one of the first records has too many cells, or 0.
+// A record is split only after that is known: a cell takes more memory than the sign
+// that ends it.
+func wide(data []byte, sign byte, records int) int {
+	line, cells, quoted := 1, 1, false
+	for _, b := range data {
+		switch {
+		case b == '\n':
+			line++
+			if quoted {
+				continue
+			}
+			if records--; records == 0 {
+				return 0
+			}
+			cells = 1
+		case b == '"':
+			quoted = !quoted
+		case b == sign && !quoted:
+			if cells++; cells > MaxColumns {
+				return line
+			}
+		}
+	}
+	return 0
 }
 
 // place returns where a field of the record stands.
@@ -146,8 +179,6 @@ func (f *reader) header() error {
 	case err != nil:
 		f.malformed(err)
 		return f.err()
-	case len(names) > MaxColumns:
-		return authz.Errorf(authz.TooLarge, "the file has more than %d columns", MaxColumns)
 	}
 	f.columns = make([]column, len(names))
 	taken := map[string]bool{}
