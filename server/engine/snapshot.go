@@ -75,6 +75,9 @@ func (s *Snapshot) Portal() *authz.Portal { return &s.bundle.Portal }
 // write to it.
 func (s *Snapshot) Bundle() *authz.Bundle { return s.bundle }
 
+// Policy returns the policy that decides.
+func (s *Snapshot) Policy() Policy { return s.policy }
+
 // Revision returns the revision of the store that the snapshot was read at.
 func (s *Snapshot) Revision() int64 { return s.bundle.Revision }
 

@@ -79,6 +79,12 @@ func (s *portals) Watch(ctx context.Context, _ time.Duration, changed func([]aut
 	return ctx.Err()
 }
 
+func (s *portals) Portals(context.Context) ([]authz.PortalRevision, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Values(s.stand), func(a, b authz.PortalRevision) int { return int(a.Revision - b.Revision) }), nil
+}
+
 // announce says where the portals stand, as after any change or failure.
 func (s *portals) announce() {
 	s.mu.Lock()

@@ -52,10 +52,10 @@ func (m *Manager) policyDetail() map[string]any {
 
 func (m *Manager) storeDetail() map[string]any {
 	d := map[string]any{}
-	if m.told && len(m.wanted) == 0 {
+	if m.heardOf > 0 && len(m.wanted) == 0 {
 		d["hint"] = "the store holds no portal: run portcullis import FOLDER"
 	}
-	if m.told {
+	if m.heardOf > 0 {
 		d["changed_at"] = m.state.changed.UTC().Format(time.RFC3339)
 	}
 	if m.state.storeErr != nil {

@@ -18,6 +18,8 @@ import (
 type Source interface {
 	// Bundle returns a consistent copy of the portal's configuration.
 	Bundle(ctx context.Context, portal string) (*authz.Bundle, error)
+	// Portals returns where all portals stand.
+	Portals(ctx context.Context) ([]authz.PortalRevision, error)
 	// Watch calls changed with where all portals stand, at once, whenever any of
 	// them moves, and after every failure, until ctx ends. Failures go to onErr.
 	Watch(ctx context.Context, every time.Duration, changed func([]authz.PortalRevision), onErr func(error)) error
@@ -45,8 +47,10 @@ type Options struct {
 }
 
 // Manager keeps the published views as the store and the policies are. One
-// goroutine builds and publishes, one build after another, so that an older build
-// never replaces a newer one; a burst of changes costs one build.
+// goroutine follows the store, one build after another; a burst of changes costs
+// one build. What this process writes is published by who writes it, with
+// [Manager.Applied]. Whoever publishes a view made it to follow another, and gives
+// it up when that is no longer the published one and what is there is as new.
 type Manager struct {
 	Views
 
@@ -56,10 +60,12 @@ type Manager struct {
 
 	wake chan struct{} // capacity 1: one pending wake covers every change before it
 
-	mu     sync.Mutex // guards what the watchers hand to the builder, and the state shown
-	wanted []authz.PortalRevision
-	told   bool // the store has been heard
-	state  state
+	mu      sync.Mutex // guards all that follows, and publishing
+	wanted  []authz.PortalRevision
+	heardOf int64          // how often the store has been heard
+	waiting map[string]int // calls of Await, by portal
+	moved   chan struct{}  // closed at every change of what is published, or of why not
+	state   state
 }
 
 // state is what operators see.
@@ -79,6 +85,14 @@ type portalState struct {
 	program *policy.Program
 	built   time.Time
 	err     error
+	tried   int64     // revision that err is about
+	applied time.Time // when a write of this process was last published
+	held    time.Time // since when news are held back that may be of such a write
+}
+
+// is reports whether that is what was built, and nothing has failed since.
+func (p *portalState) is(at authz.PortalRevision, program *policy.Program) bool {
+	return p.err == nil && p.at == at && p.program == program
 }
 
 // NewManager returns a Manager that publishes nothing until it runs.
@@ -87,6 +101,7 @@ func NewManager(source Source, policies Policies, opts Options) *Manager {
 		Views:  Views{defaultPortal: opts.DefaultPortal},
 		source: source, policies: policies, opts: opts,
 		wake:  make(chan struct{}, 1),
+		moved: make(chan struct{}), waiting: make(map[string]int),
 		state: state{portals: make(map[string]*portalState)},
 	}
 }
@@ -117,10 +132,17 @@ func (m *Manager) nudge() {
 // heard takes down where the portals stand.
 func (m *Manager) heard(portals []authz.PortalRevision) {
 	m.mu.Lock()
-	m.wanted, m.told = portals, true
+	defer m.mu.Unlock()
+	m.take(portals)
+}
+
+// take is heard for who holds m.mu.
+func (m *Manager) take(portals []authz.PortalRevision) {
+	m.wanted = portals
+	m.heardOf++
 	m.state.changed, m.state.storeErr = m.opts.Now(), nil
-	m.mu.Unlock()
 	m.nudge()
+	m.stir()
 }
 
 func (m *Manager) failed(err error) {
@@ -136,41 +158,53 @@ func (m *Manager) failed(err error) {
 }
 
 // build brings the published views up to date whenever something has changed, and
-// tries again after a while what failed.
+// tries again after a while what was left undone.
 func (m *Manager) build(ctx context.Context) error {
 	for {
-		var retry <-chan time.Time
-		if !m.bringUp(ctx) {
-			retry = time.After(m.opts.Retry)
+		var again <-chan time.Time
+		if left := m.bringUp(ctx); left > 0 {
+			again = time.After(left)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-m.wake:
-		case <-retry:
+		case <-again:
 		}
 	}
 }
 
-// bringUp makes one pass and reports whether nothing was left undone.
-func (m *Manager) bringUp(ctx context.Context) bool {
+// bringUp makes one pass and returns after how long to make another for what was
+// left undone; 0 when nothing was.
+func (m *Manager) bringUp(ctx context.Context) (left time.Duration) {
 	program, ok := m.compile()
+	if !ok {
+		left = m.opts.Retry
+	}
 	m.mu.Lock()
-	wanted, told := m.wanted, m.told
+	wanted, told := m.wanted, m.heardOf > 0
 	m.mu.Unlock()
 	if !told {
-		return ok
+		return left
 	}
 	exists := make(map[string]bool, len(wanted))
 	for _, at := range wanted {
 		exists[at.ID] = true
 		if ctx.Err() != nil {
-			return true
+			return 0
 		}
-		ok = m.portal(ctx, at, program) && ok
+		left = sooner(left, m.portal(ctx, at, program))
 	}
 	m.drop(exists)
-	return ok
+	return left
+}
+
+// sooner returns the shorter of two times, of which 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 // compile returns the policies in force: the newest that compile.
@@ -197,40 +231,79 @@ func (m *Manager) compile() (*policy.Program, bool) {
 	return program, true
 }
 
-// portal publishes the portal as it is at, and reports whether it could.
-func (m *Manager) portal(ctx context.Context, at authz.PortalRevision, program *policy.Program) bool {
-	m.mu.Lock()
-	p := m.state.portals[at.ID]
-	if p == nil {
-		p = &portalState{}
-		m.state.portals[at.ID] = p
+// portal publishes the portal as it is at. It returns after how long to try again;
+// 0 when nothing is left to do.
+func (m *Manager) portal(ctx context.Context, at authz.PortalRevision, program *policy.Program) time.Duration {
+	old, was := m.standing(at.ID)
+	if old != nil && was.is(at, program) {
+		return 0
 	}
-	m.mu.Unlock()
-	old := m.all()[at.ID]
-	if old != nil && p.err == nil && p.at == at && p.program == program {
-		return true
+	if wait := m.holdBack(at, &was); wait > 0 && was.program == program {
+		return wait
 	}
-	next, made, err := m.view(ctx, old, p, at, program)
+	at, err := m.confirm(ctx, at, &was)
+	switch {
+	case err != nil:
+		return m.opts.Retry
+	case old != nil && was.is(at, program):
+		return 0
+	}
+	next, made, err := m.view(ctx, old, &was, at, program)
+	if err != nil {
+		return m.fail(old, at, program, err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err != nil {
-		m.report(p, at.ID, err)
-		if view := meanwhile(old, at, refusal(program, err)); view != nil {
-			m.publish(at.ID, view)
-		}
-		return false
+	if now := m.all()[at.ID]; now != old && now != nil && now.Revision >= next.Revision {
+		return 0
 	}
-	m.publish(at.ID, next)
-	p.at, p.program, p.built, p.err = made, program, m.opts.Now(), nil
-	return true
+	p := m.state.portals[at.ID]
+	p.at, p.program, p.built, p.err, p.held = made, program, m.opts.Now(), nil, time.Time{}
+	m.put(at.ID, next)
+	return 0
 }
 
-// report keeps err as the portal's, and logs it when it is news.
-func (m *Manager) report(p *portalState, portal string, err error) {
-	if p.err == nil || p.err.Error() != err.Error() {
-		m.opts.Log.Error("the portal's configuration or policy cannot be used; the last good one stays in force", "portal", portal, "err", err)
+// standing returns what is published of the portal, and what is known of it.
+func (m *Manager) standing(portal string) (*pdp.View, portalState) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.state.portals[portal]
+	if p == nil {
+		p = &portalState{}
+		m.state.portals[portal] = p
 	}
-	p.err = err
+	return m.all()[portal], *p
+}
+
+// put publishes the view and wakes whoever waits for it. The caller holds m.mu.
+func (m *Manager) put(portal string, view *pdp.View) {
+	m.publish(portal, view)
+	m.stir()
+}
+
+// stir wakes whoever waits for a portal. The caller holds m.mu.
+func (m *Manager) stir() {
+	close(m.moved)
+	m.moved = make(chan struct{})
+}
+
+// fail takes down why the portal cannot be published as it is at.
+func (m *Manager) fail(old *pdp.View, at authz.PortalRevision, program *policy.Program, err error) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.all()[at.ID] != old {
+		return m.opts.Retry
+	}
+	p := m.state.portals[at.ID]
+	if p.err == nil || p.err.Error() != err.Error() {
+		m.opts.Log.Error("the portal's configuration or policy cannot be used; the last good one stays in force", "portal", at.ID, "err", err)
+	}
+	p.err, p.tried = err, at.Revision
+	if view := meanwhile(old, at, refusal(program, err)); view != nil {
+		m.publish(at.ID, view)
+	}
+	m.stir()
+	return m.opts.Retry
 }
 
 // meanwhile returns what to publish of a portal whose next view cannot be made, or
@@ -277,7 +350,7 @@ func (m *Manager) view(ctx context.Context, old *pdp.View, p *portalState, at au
 		return nil, at, err
 	}
 	start := m.opts.Now()
-	next, err := Build(b, m.opts.Model, program)
+	next, err := rebuild(old, b, m.opts.Model, program)
 	if err != nil {
 		return nil, at, err
 	}
@@ -309,9 +382,9 @@ func (m *Manager) drop(exists map[string]bool) {
 		if exists[id] {
 			continue
 		}
-		m.publish(id, nil)
 		m.mu.Lock()
 		delete(m.state.portals, id)
+		m.put(id, nil)
 		m.mu.Unlock()
 		m.opts.Log.Info("portal removed", "portal", id)
 	}

@@ -266,6 +266,10 @@ func (silent) Bundle(context.Context, string) (*authz.Bundle, error) {
 	return nil, errors.New("nobody asks for what was never announced")
 }
 
+func (silent) Portals(context.Context) ([]authz.PortalRevision, error) {
+	return nil, errors.New("nobody asks where portals stand that nobody waits for")
+}
+
 func (silent) Watch(ctx context.Context, _ time.Duration, _ func([]authz.PortalRevision), _ func(error)) error {
 	<-ctx.Done()
 	return ctx.Err()

@@ -39,6 +39,10 @@ func (s *swapping) Bundle(context.Context, string) (*authz.Bundle, error) {
 	return &b, nil
 }
 
+func (s *swapping) Portals(context.Context) ([]authz.PortalRevision, error) {
+	return []authz.PortalRevision{s.at()}, nil
+}
+
 func (s *swapping) Watch(ctx context.Context, _ time.Duration, changed func([]authz.PortalRevision), _ func(error)) error {
 	for {
 		changed([]authz.PortalRevision{s.at()})

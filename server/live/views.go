@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -49,8 +50,8 @@ func (v *Views) all() map[string]*pdp.View {
 	return nil
 }
 
-// publish replaces one portal's view; nil takes the portal away. Only one
-// goroutine may call it.
+// publish replaces one portal's view; nil takes the portal away. Calls must not
+// overlap.
 func (v *Views) publish(portal string, view *pdp.View) {
 	next := maps.Clone(v.all())
 	if next == nil {
@@ -79,15 +80,41 @@ func list(portals map[string]*pdp.View) string {
 // that it names: the snapshot, and what the policy reads and judges besides. model
 // is the Casbin model. Nobody may write to b afterwards.
 func Build(b *authz.Bundle, model string, program *policy.Program) (pdp.View, error) {
-	p, err := program.Bind(b)
+	return rebuild(nil, b, model, program)
+}
+
+// rebuild is Build, and takes over from old, which may be nil, what is the same.
+func rebuild(old *pdp.View, b *authz.Bundle, model string, program *policy.Program) (pdp.View, error) {
+	var was *engine.Snapshot
+	if old != nil {
+		was = old.Snapshot
+	}
+	p, err := bind(was, b, program)
 	if err != nil {
 		return pdp.View{}, err
 	}
-	s, err := engine.Build(b, model, p)
+	s, err := engine.Rebuild(was, b, model, p)
 	if err != nil {
 		return pdp.View{}, err
 	}
 	return pdp.View{Snapshot: s, Reads: p.Reads(), Changes: p, Generation: b.Generation, Revision: b.Revision}, nil
+}
+
+// bind returns the policy of b: that of the snapshot before, as far as it is the
+// same.
+func bind(was *engine.Snapshot, b *authz.Bundle, program *policy.Program) (*policy.Policy, error) {
+	if was == nil {
+		return program.Bind(b)
+	}
+	p, ok := was.Policy().(*policy.Policy)
+	before := was.Bundle()
+	switch {
+	case !ok || p.Program() != program || before.Portal.Policy != b.Portal.Policy || before.Portal.ID != b.Portal.ID:
+		return program.Bind(b)
+	case reflect.DeepEqual(before.Portal, b.Portal) && reflect.DeepEqual(before.UserTypes, b.UserTypes):
+		return p, nil
+	}
+	return p.For(b)
 }
 
 // Static publishes the worlds for good. It fails when one of them cannot be built.

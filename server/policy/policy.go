@@ -76,6 +76,9 @@ func (p *Policy) For(b *authz.Bundle) (*Policy, error) {
 	return other, nil
 }
 
+// Program returns the program that the policy is of.
+func (p *Policy) Program() *Program { return p.program }
+
 // copied returns the policy with scratch space of its own.
 func (p *Policy) copied() *Policy {
 	return &Policy{
