@@ -42,8 +42,12 @@ type ChangeReads struct {
 type Known struct {
 	Latches []string
 	Counts  map[CountName]int
-	// Pending are writes that are made together with the change.
+	// Pending are writes that are made together with the change, before it: it is
+	// judged as if they were stored. Who writes is judged as stored without them.
 	Pending []EntityWrite
+	// Config is the configuration with what of Pending touches it; nil when nothing
+	// does. Nobody may write to it afterwards.
+	Config *Bundle
 }
 
 // CountName says which of a portal's entities are counted. The entity that is

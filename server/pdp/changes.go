@@ -19,6 +19,9 @@ func (d *Decider) Admit(ctx context.Context, portal string, c *authz.Change, kno
 	if err != nil {
 		return authz.Admission{}, err
 	}
+	if err := x.draft(d); err != nil {
+		return authz.RefuseChange(authz.ReasonNotReady, err), nil
+	}
 	if x.view.Snapshot == nil || x.view.Changes == nil {
 		return authz.RefuseChange(x.view.withoutPolicy(), nil), nil
 	}
@@ -34,6 +37,9 @@ func (d *Decider) Provision(ctx context.Context, portal string, c *authz.Change,
 	x, err := d.resolver(portal, c, known)
 	if err != nil {
 		return authz.Provisioning{}, err
+	}
+	if err := x.draft(d); err != nil {
+		return authz.FailProvisioning(authz.ReasonNotReady, err), nil
 	}
 	if x.view.Snapshot == nil || x.view.Changes == nil {
 		return authz.FailProvisioning(x.view.withoutPolicy(), nil), nil
@@ -65,12 +71,14 @@ func reasonOf(err error) string {
 
 // resolver states the facts around one change, those that are read.
 type resolver struct {
-	dir    *directory
-	view   *View
-	change authz.Change
-	known  authz.Known
-	reads  authz.ChangeReads
-	facts  authz.ChangeFacts
+	dir     *directory
+	stored  *View // as published, by which entities are read and the actor is judged
+	view    *View // by which the change is judged: with what is pending in the configuration
+	change  authz.Change
+	known   authz.Known
+	pending pending
+	reads   authz.ChangeReads
+	facts   authz.ChangeFacts
 
 	contact, account string // ids that the entity refers to
 }
@@ -80,14 +88,26 @@ func (d *Decider) resolver(portal string, c *authz.Change, known authz.Known) (*
 		return nil, err
 	}
 	v, err := d.views.View(portal)
-	if err != nil {
+	if err != nil && (known.Config == nil || authz.KindOf(err) != authz.NotFound) {
 		return nil, err
 	}
-	x := &resolver{dir: d.dir, view: v, change: *c, known: known}
+	x := &resolver{dir: d.dir, stored: v, view: v, change: *c, known: known, pending: newPending(known.Pending, c.Entity)}
 	if x.change.Now.IsZero() {
 		x.change.Now = d.now()
 	}
 	return x, nil
+}
+
+// draft takes the configuration with what is pending for the judgement, if it makes
+// a difference. A portal that is being made has no other.
+func (x *resolver) draft(d *Decider) (err error) {
+	if x.known.Config == nil || x.stored != nil && (x.stored.Snapshot == nil || !x.pending.reconfigures(x.change.Entity.Kind)) {
+		return nil
+	}
+	if x.view, err = d.draft(x.stored, x.known.Config); err == nil && x.stored == nil {
+		x.stored = x.view
+	}
+	return err
 }
 
 // subject returns the entity as it will be, or as it was when it is deleted.
@@ -115,14 +135,15 @@ func (x *resolver) resolve(ctx context.Context, reads authz.ChangeReads) error {
 	}
 	s := x.view.Snapshot
 	if reads.Roles {
-		x.facts.Roles = s.Roles(rolesOf(x.change.Old, rolesOf(x.change.New, nil)))
+		ids := rolesOf(x.change.Old, rolesOf(x.change.New, nil))
+		x.facts.Roles = x.pending.roles(s.Roles(ids), ids)
 	}
 	if node := x.change.Entity.ID; x.change.Entity.Kind == authz.RightEntity {
 		if reads.Node {
 			x.facts.Node = s.Node(node)
 		}
 		if reads.Levels {
-			x.facts.Levels = s.Levels(node)
+			x.facts.Levels = x.pending.levels(s, node)
 		}
 	}
 	return nil
@@ -139,8 +160,8 @@ func (x *resolver) actor(ctx context.Context) (err error) {
 }
 
 func (x *resolver) principal(ctx context.Context, id string) (*authz.Principal, error) {
-	p, err := x.dir.principal(ctx, x.view, id, x.change.Now)
-	return x.view.Snapshot.Current(p, x.change.Now), err
+	p, err := x.dir.principal(ctx, x.stored, id, x.change.Now)
+	return x.stored.Snapshot.Current(p, x.change.Now), err
 }
 
 // contactFact finds the contact, which is also where an entity without an account
@@ -163,7 +184,7 @@ func (x *resolver) contactFact(ctx context.Context) (err error) {
 	if !x.reads.Contact && (x.account != "" || !x.needsAccountID()) {
 		return nil
 	}
-	if x.facts.Contact, err = x.dir.contact(ctx, x.view, x.contact); err == nil && x.account == "" && x.facts.Contact != nil {
+	if x.facts.Contact, err = x.contactOf(ctx, x.contact); err == nil && x.account == "" && x.facts.Contact != nil {
 		x.account = x.facts.Contact.Account
 	}
 	return err
@@ -187,14 +208,14 @@ func (x *resolver) counting(n authz.CountName) bool {
 
 func (x *resolver) accountFact(ctx context.Context) (err error) {
 	if x.facts.Account == nil && x.needsAccount() {
-		x.facts.Account, err = x.dir.account(ctx, x.view, x.account)
+		x.facts.Account, err = x.accountOf(ctx, x.account)
 	}
 	return err
 }
 
 func (x *resolver) owner(ctx context.Context) (err error) {
 	if a := x.facts.Account; a != nil && a.Owner != "" && x.reads.Owner {
-		x.facts.Owner, err = x.principal(ctx, a.Owner)
+		x.facts.Owner, err = x.ownerOf(ctx, a.Owner)
 	}
 	return err
 }
@@ -203,8 +224,8 @@ func (x *resolver) users(ctx context.Context) error {
 	if !x.reads.Users || x.contact == "" {
 		return nil
 	}
-	all, err := x.dir.source.UsersOfContact(ctx, x.view.key.portal, x.view.Generation, x.contact)
-	for _, u := range all {
+	all, err := x.dir.source.UsersOfContact(ctx, x.stored.key.portal, x.stored.Generation, x.contact)
+	for _, u := range x.pending.users(all, x.contact) {
 		if u.ID != x.written(authz.UserEntity) {
 			x.facts.Users = append(x.facts.Users, u)
 		}
@@ -217,7 +238,7 @@ func (x *resolver) sameLogin(ctx context.Context) error {
 	if !ok || !x.reads.SameLogin {
 		return nil
 	}
-	n, err := x.dir.source.SameLogin(ctx, x.view.key.portal, x.view.Generation, u.Login, u.ID)
+	n, err := x.sharing(ctx, &u)
 	x.facts.SameLogin = &n
 	return err
 }
@@ -232,17 +253,21 @@ func (x *resolver) counts(ctx context.Context) error {
 		if !there || !x.counting(name) {
 			continue
 		}
-		if name == authz.CountScreens {
-			x.facts.Counts[name] = x.view.Snapshot.Screens("custom", c.Except)
-			continue
-		}
-		n, err := x.dir.source.Count(ctx, x.view.key.portal, x.view.Generation, c)
+		n, err := x.counted(ctx, c)
 		if err != nil {
 			return err
 		}
-		x.facts.Counts[name] = n
+		x.facts.Counts[name] = n + x.pending.more(c)
 	}
 	return nil
+}
+
+// counted returns how many there are without what is pending.
+func (x *resolver) counted(ctx context.Context, c authz.Count) (int, error) {
+	if c.Name == authz.CountScreens {
+		return x.stored.Snapshot.Screens("custom", c.Except), nil
+	}
+	return x.dir.source.Count(ctx, x.stored.key.portal, x.stored.Generation, c)
 }
 
 // count returns what is to be counted, and false when the change names no type,

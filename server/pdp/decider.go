@@ -10,9 +10,10 @@ import (
 
 // Decider answers questions. It is safe for concurrent use.
 type Decider struct {
-	views Views
-	dir   *directory
-	now   func() time.Time
+	views  Views
+	drafts drafts
+	dir    *directory
+	now    func() time.Time
 }
 
 // New returns a Decider on the published views and the entities of source, of
