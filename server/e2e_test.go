@@ -227,7 +227,9 @@ func offline(t *testing.T, worlds []authz.World) *pdp.Decider {
 func inMemory(t *testing.T, d *pdp.Decider) *running {
 	t.Helper()
 	ready := httpapi.HealthFunc(func() (bool, map[string]any) { return true, nil })
-	s, err := httpapi.New(d, ready, httpapi.Options{Log: slog.New(slog.DiscardHandler), Now: atMoment})
+	s, err := httpapi.New(d, ready, httpapi.Options{
+		Log: slog.New(slog.DiscardHandler), Now: atMoment, Anonymous: []authz.Permission{authz.PermitDecide},
+	})
 	require.NoError(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -22,19 +22,23 @@ type StoreOptions struct {
 	Log      *slog.Logger
 }
 
-// Options of a Server. The zero value of HTTP takes httpapi's defaults.
+// Options of a Server. The zero value of HTTP takes httpapi's defaults; who is let in
+// there is not HTTP's to say.
 type Options struct {
 	Addr          string // host:port; port 0: any free one
 	Store         StoreOptions
 	Policies      string // folder of Rego beside what is built in; empty: none
 	DefaultPortal string
-	Eval          time.Duration // limit of one evaluation
-	Cache         int           // users, records and the like kept in memory
-	Poll          time.Duration // how often the store is asked for changes
-	DrainDelay    time.Duration // between saying that it is not ready and closing the listener
-	HTTP          httpapi.Options
-	Log           *slog.Logger
-	Now           func() time.Time
+	// Anonymous is what callers without a key may do. Nil: decide, search and
+	// explain where only this machine can call, and nothing elsewhere.
+	Anonymous  []authz.Permission
+	Eval       time.Duration // limit of one evaluation
+	Cache      int           // users, records and the like kept in memory
+	Poll       time.Duration // how often the store is asked for changes
+	DrainDelay time.Duration // between saying that it is not ready and closing the listener
+	HTTP       httpapi.Options
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 const (

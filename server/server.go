@@ -55,6 +55,8 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	o.HTTP.Anonymous = anonymous(&o, s.ln.Addr())
+	o.HTTP.DefaultPortal = func() (string, error) { return s.manager.ID("") }
 	if s.http, err = httpapi.New(newFaultLog(decider, o.Log, o.Now), httpapi.HealthFunc(s.ready), o.HTTP); err != nil {
 		return nil, err
 	}

@@ -43,6 +43,15 @@ func (v *Views) View(portal string) (*pdp.View, error) {
 	return nil, authz.Errorf(authz.NotFound, "there are several portals and no default one: ask below /portals/{portal}, or configure default_portal; there are: %s", list(portals))
 }
 
+// ID returns the id of the portal whose view View returns.
+func (v *Views) ID(portal string) (string, error) {
+	view, err := v.View(portal)
+	if err != nil {
+		return "", err
+	}
+	return view.Portal(), nil
+}
+
 func (v *Views) all() map[string]*pdp.View {
 	if m := v.portals.Load(); m != nil {
 		return *m

@@ -82,6 +82,9 @@ func (v View) After(old *View, changes []authz.EntityWrite) *View {
 	return &v
 }
 
+// Portal returns the id of the portal.
+func (v *View) Portal() string { return v.key.portal }
+
 // Views publishes the portals.
 type Views interface {
 	// View returns what is published of the portal, or of the default portal for
