@@ -32,6 +32,22 @@ const (
 // IsCall reports whether the question is about an administration call.
 func (q *Query) IsCall() bool { return strings.HasPrefix(q.Action.Name, "admin:") }
 
+// ShownAction returns the name of the action as portals that show resources on
+// screens know it: what is read is viewed there, and what is updated edited.
+func (q *Query) ShownAction() string {
+	switch q.Action.Name {
+	case ReadCall:
+		return "view"
+	case CreateCall:
+		return "create"
+	case UpdateCall:
+		return "edit"
+	case DeleteCall:
+		return "delete"
+	}
+	return q.Action.Name
+}
+
 // CallAction returns the action of a call that makes a change of the operation.
 func CallAction(op Operation) string { return "admin:" + string(op) }
 

@@ -4,7 +4,9 @@ package authz
 // not exist is nil or missing, and so is what the policy does not read.
 type ChangeFacts struct {
 	Actor *Principal
-	Roles map[string]*Role // that the entity names before or after, by id
+	// Roles are those that the entity names before or after, with all that they
+	// inherit, by id.
+	Roles map[string]*Role
 	// Contact and Account are those that the entity refers to as it will be, or as
 	// it was when it is deleted. One that is itself written refers to itself; the
 	// contact's account counts when the entity names none.
@@ -17,8 +19,15 @@ type ChangeFacts struct {
 	SameLogin *int
 	Node      *NodeFacts   // of a right
 	Levels    []NodeRights // explicit levels of all roles at Node and below
-	Counts    map[CountName]int
-	Latches   []string // tasks with Once that have run for the entity
+	// TypeUsers are the users of the user type that is written, by id; nil when it is
+	// none, and when there are more than MaxUsersOfType.
+	TypeUsers []*User
+	// Screens are the nodes of kind screen of the portal that is written, and Roles
+	// then all its roles; nil when no portal is, and when there are too many for one
+	// change to write what is not set: MaxUnset rights.
+	Screens []PathNode
+	Counts  map[CountName]int
+	Latches []string // tasks with Once that have run for the entity
 }
 
 // NodeFacts is a node of the screen tree with all that lies below it, parents
@@ -32,7 +41,7 @@ type NodeFacts struct {
 // ChangeReads says which facts a rule reads when it judges changes. The others are
 // neither looked up nor stated.
 type ChangeReads struct {
-	Actor, Roles, Contact, Account, Owner, Users, SameLogin, Node, Levels bool
+	Actor, Roles, Contact, Account, Owner, Users, SameLogin, Node, Levels, TypeUsers, Screens bool
 
 	Counts map[CountName]bool
 }
@@ -77,6 +86,13 @@ type Count struct {
 
 // MaxUsersOfContact bounds the users of one contact that are looked at together.
 const MaxUsersOfContact = 1000
+
+// MaxUsersOfType bounds the users of one type that are looked at together, and
+// MaxUnset the rights that are not set of a portal whose roles and screens are.
+const (
+	MaxUsersOfType = 1000
+	MaxUnset       = 1000
+)
 
 // PositionsOf returns how many entries the account's list of positions has.
 func (a *Account) PositionsOf() int {

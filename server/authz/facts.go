@@ -25,6 +25,10 @@ type Facts struct {
 	// Account is the stored account that the record, or else the target, belongs to.
 	Account *AccountFacts
 	Target  *Target
+	// Node and Levels are of a call about a right: its node with all that lies below,
+	// and the levels that its role has there.
+	Node   *NodeFacts
+	Levels []NodeRights
 }
 
 // Principal is a user with what follows from its grants and its type at one
@@ -109,6 +113,8 @@ type Reads struct {
 	Owner   bool // the user who owns the record
 	Contact bool // the contact of the record or the target
 	Fields  bool // the levels at the elements of the screen
+	Node    bool // the node of the right that a call is about
+	Levels  bool // the levels of its role there and below
 }
 
 // Target is the stored thing that an administration action is about: the user who

@@ -7,16 +7,49 @@ import (
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
-// Roles returns those of the roles that there are, by id. They are shared: nobody
-// may write to them.
+// Roles returns those of the roles that there are, with all that they inherit, by
+// id. They are shared: nobody may write to them.
 func (s *Snapshot) Roles(ids []string) map[string]*authz.Role {
-	found := make(map[string]*authz.Role, len(ids))
+	wanted := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if i, ok := s.graphs.Roles.Index(id); ok {
+			for _, held := range s.graphs.Roles.Of(i) {
+				wanted[s.graphs.Roles.ID(held)] = true
+			}
+		}
+	}
+	found := make(map[string]*authz.Role, len(wanted))
 	for i := range s.bundle.Roles {
-		if r := &s.bundle.Roles[i]; slices.Contains(ids, r.ID) {
+		if r := &s.bundle.Roles[i]; wanted[r.ID] {
 			found[r.ID] = r
 		}
 	}
 	return found
+}
+
+// Unset returns all roles by id and all nodes of kind screen in the order of the
+// bundle, or nothing when the rights that no role has at them are more than
+// authz.MaxUnset.
+func (s *Snapshot) Unset() (map[string]*authz.Role, []authz.PathNode) {
+	screens, unset := []authz.PathNode{}, 0
+	for i := range s.tree.facts {
+		path := s.tree.facts[i].Path
+		node := path[len(path)-1]
+		if node.Kind != authz.Screen {
+			continue
+		}
+		if screens = append(screens, node); !node.Configured {
+			unset++
+		}
+	}
+	if unset > 0 && len(s.bundle.Roles) > authz.MaxUnset/unset {
+		return nil, nil
+	}
+	roles := make(map[string]*authz.Role, len(s.bundle.Roles))
+	for i := range s.bundle.Roles {
+		roles[s.bundle.Roles[i].ID] = &s.bundle.Roles[i]
+	}
+	return roles, screens
 }
 
 // Node returns the node called id with all that lies below it, parents first and
@@ -67,6 +100,25 @@ func (s *Snapshot) shownBelow(top, node int32) bool {
 		}
 	}
 	return false
+}
+
+// LevelsOf returns the explicit levels of the role at the node called id and at the
+// nodes below it that have one, parents first.
+func (s *Snapshot) LevelsOf(role, id string) []authz.NodeRights {
+	top, ok := s.tree.at[id]
+	number, held := s.graphs.Roles.Index(role)
+	if !ok || !held {
+		return nil
+	}
+	var all []authz.NodeRights
+	for _, node := range s.under(top) {
+		for at := s.rights.start[node]; at < s.rights.start[node+1]; at++ {
+			if s.rights.role[at] == number {
+				all = append(all, authz.NodeRights{Node: s.tree.facts[node].ID, Levels: []authz.RoleLevel{{Role: role, Level: s.rights.level[at]}}})
+			}
+		}
+	}
+	return all
 }
 
 // Levels returns the explicit levels of all roles at the node called id and at the

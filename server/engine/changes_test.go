@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -66,7 +67,8 @@ func TestFields(t *testing.T) {
 func TestFactsOfChanges(t *testing.T) {
 	b := desk()
 	s := build(t, b)
-	require.Equal(t, map[string]*authz.Role{"base": &b.Roles[2], "head": &b.Roles[0]}, s.Roles([]string{"head", "base", "gone", ""}))
+	require.Equal(t, map[string]*authz.Role{"base": &b.Roles[2], "clerk": &b.Roles[1]}, s.Roles([]string{"clerk", "gone", ""}), "with what it inherits")
+	require.Len(t, s.Roles([]string{"head", "base"}), 3)
 	require.Empty(t, s.Roles(nil))
 	require.Nil(t, s.Node("gone"))
 	require.Nil(t, s.Levels("gone"))
@@ -82,6 +84,45 @@ func TestFactsOfChanges(t *testing.T) {
 	require.Equal(t, 2, s.Screens("custom", ""))
 	require.Equal(t, 1, s.Screens("custom", "Desk"))
 	require.Equal(t, 0, s.Screens("x", ""))
+}
+
+func TestLevelsOfARole(t *testing.T) {
+	s := build(t, desk())
+	require.Equal(t, []authz.NodeRights{
+		{Node: "Beside.phone", Levels: []authz.RoleLevel{{Role: "head", Level: authz.Edit}}},
+		{Node: "Desk.phone", Levels: []authz.RoleLevel{{Role: "head", Level: authz.Revoked}}},
+	}, s.LevelsOf("head", "W"), "its own, not what it inherits")
+	require.Nil(t, s.LevelsOf("head", "gone"))
+	require.Nil(t, s.LevelsOf("gone", "W"))
+	require.Nil(t, s.LevelsOf("clerk", "Bare"))
+}
+
+func TestUnset(t *testing.T) {
+	b := desk()
+	b.Rights = append(b.Rights, authz.Right{Role: "base", Node: "Bare", Level: authz.View})
+	roles, screens := build(t, b).Unset()
+	require.Len(t, roles, 4)
+	require.Equal(t, &b.Roles[0], roles["head"])
+	require.Equal(t, []authz.PathNode{
+		{ID: "Desk", Kind: authz.Screen}, {ID: "Beside", Kind: authz.Screen}, {ID: "Bare", Kind: authz.Screen, Configured: true},
+	}, screens)
+
+	many := func(n int) *authz.Bundle {
+		b := desk()
+		for i := range n - len(b.Roles) {
+			b.Roles = append(b.Roles, authz.Role{ID: fmt.Sprint("role-", i)})
+		}
+		return b
+	}
+	roles, screens = build(t, many(authz.MaxUnset/3)).Unset()
+	require.Len(t, roles, authz.MaxUnset/3)
+	require.Len(t, screens, 3)
+	roles, screens = build(t, many(authz.MaxUnset/3+1)).Unset()
+	require.Nil(t, roles)
+	require.Nil(t, screens)
+
+	_, screens = build(t, &authz.Bundle{Portal: authz.Portal{ID: "p", Policy: "x"}}).Unset()
+	require.Equal(t, []authz.PathNode{}, screens, "known to be none")
 }
 
 // TestBelowEqualsTheReference holds nodes below and their levels against the bundle.

@@ -83,7 +83,7 @@ func (s *Snapshot) screen(q *authz.Query) (int32, bool) {
 		i, ok := s.tree.at[q.Resource.ID]
 		return i, ok && s.tree.facts[i].Kind == kind
 	}
-	i, ok := s.tree.at[s.bundle.Portal.ScreenFor(q.Resource.Type, q.Action.Name)]
+	i, ok := s.tree.at[s.bundle.Portal.ScreenFor(q.Resource.Type, q.ShownAction())]
 	return i, ok
 }
 

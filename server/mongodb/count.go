@@ -20,33 +20,53 @@ func (s *Store) UsersOfContact(ctx context.Context, portal, generation, contact 
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.usersOfContact(ctx, sc, contact)
+	found, err := s.usersWith(ctx, sc, "contact", contact, authz.MaxUsersOfContact)
 	if err != nil {
-		return nil, unavailable("read", err)
+		return nil, err
+	}
+	if len(found) > authz.MaxUsersOfContact {
+		return nil, authz.Errorf(authz.TooLarge, "contact %q has more than %d users", contact, authz.MaxUsersOfContact)
 	}
 	return found, s.still(ctx, sc)
 }
 
-func (s *Store) usersOfContact(ctx context.Context, sc scope, contact string) ([]*authz.User, error) {
-	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
-	defer cancel()
-	filter := append(sc.all(), bson.E{Key: "contact", Value: contact})
-	opts := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(authz.MaxUsersOfContact + 1)
-	cur, err := s.db.Collection(users).Find(ctx, filter, opts)
+// UsersOfType returns the users of the user type in the order of their ids, for the
+// judgement of changes; never nil without an error. More than authz.MaxUsersOfType
+// are an authz.TooLarge error. An empty generation stands for the current one.
+func (s *Store) UsersOfType(ctx context.Context, portal, generation, userType string) ([]*authz.User, error) {
+	sc, err := s.resolve(ctx, scope{portal, generation})
 	if err != nil {
 		return nil, err
 	}
-	var docs []userDoc
-	if err := cur.All(ctx, &docs); err != nil {
+	found, err := s.usersWith(ctx, sc, "user_type", userType, authz.MaxUsersOfType)
+	if err != nil {
 		return nil, err
 	}
-	if len(docs) > authz.MaxUsersOfContact {
-		return nil, authz.Errorf(authz.TooLarge, "contact %q has more than %d users", contact, authz.MaxUsersOfContact)
+	if len(found) > authz.MaxUsersOfType {
+		return nil, authz.Errorf(authz.TooLarge, "there are more than %d users of type %q", authz.MaxUsersOfType, userType)
 	}
-	var found []*authz.User
+	return found, s.still(ctx, sc)
+}
+
+// usersWith returns the users who have the value in the field, by id, and one more
+// than limit at most.
+func (s *Store) usersWith(ctx context.Context, sc scope, field, value string, limit int64) ([]*authz.User, error) {
+	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
+	defer cancel()
+	filter := append(sc.all(), bson.E{Key: field, Value: value})
+	opts := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(limit + 1)
+	cur, err := s.db.Collection(users).Find(ctx, filter, opts)
+	if err != nil {
+		return nil, unavailable("read", err)
+	}
+	var docs []userDoc
+	if err := cur.All(ctx, &docs); err != nil {
+		return nil, unavailable("read", err)
+	}
+	found := make([]*authz.User, len(docs))
 	for i := range docs {
 		u := docs[i].entity(sc.key(docs[i].Meta.ID))
-		found = append(found, &u)
+		found[i] = &u
 	}
 	return found, nil
 }

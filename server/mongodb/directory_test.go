@@ -3,6 +3,8 @@ package mongodb_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +134,32 @@ func TestUsersOfContactAreBounded(t *testing.T) {
 	})
 }
 
+func TestUsersOfType(t *testing.T) {
+	directories(t, peopled(), func(t *testing.T, d pdp.Directory) {
+		for userType, want := range map[string]int{"customer": 2, "gone": 0} {
+			found, err := d.UsersOfType(t.Context(), "p", "", userType)
+			require.NoError(t, err)
+			require.NotNil(t, found)
+			require.GreaterOrEqual(t, len(found), want)
+			require.True(t, slices.IsSortedFunc(found, func(a, b *authz.User) int { return strings.Compare(a.ID, b.ID) }))
+			for _, u := range found {
+				require.Equal(t, userType, u.UserType)
+			}
+		}
+	})
+}
+
+func TestUsersOfTypeAreBounded(t *testing.T) {
+	worlds := peopled()[:1]
+	for i := range authz.MaxUsersOfType + 1 {
+		worlds[0].Users = append(worlds[0].Users, authz.User{ID: fmt.Sprint("many-", i), UserType: "customer"})
+	}
+	directories(t, worlds, func(t *testing.T, d pdp.Directory) {
+		_, err := d.UsersOfType(t.Context(), "p", "", "customer")
+		kindOf(t, authz.TooLarge, err)
+	})
+}
+
 func TestCounts(t *testing.T) {
 	directories(t, peopled(), func(t *testing.T, d pdp.Directory) {
 		for _, tc := range []struct {
@@ -165,6 +193,8 @@ func TestCountsOfAGenerationThatIsGone(t *testing.T) {
 		_, err := s.Count(context.Background(), "p", gone, authz.Count{Name: authz.CountUsers})
 		kindOf(t, authz.Unavailable, err)
 		_, err = s.UsersOfContact(context.Background(), "p", gone, "ann")
+		kindOf(t, authz.Unavailable, err)
+		_, err = s.UsersOfType(context.Background(), "p", gone, "customer")
 		kindOf(t, authz.Unavailable, err)
 	})
 }

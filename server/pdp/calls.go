@@ -65,14 +65,32 @@ func (d *Decider) called(ctx context.Context, v *View, q *authz.Query, made *cal
 	} else if t.Before, err = d.stored(ctx, v, t.Key, q.Now); err != nil {
 		return err
 	}
+	ents.Target = &t
 	switch e := t.Before.(type) {
 	case authz.User:
 		t.User = &e
 	case authz.Contact:
 		t.Contact = &e
+	case authz.Record:
+		ents.Record = &authz.RecordFacts{Record: &e}
 	}
-	ents.Target = &t
-	return d.aroundCall(ctx, v, ents)
+	d.rightOf(v, ents)
+	return d.aroundCall(ctx, v, q.Now, ents)
+}
+
+// rightOf states what lies below the node of a right, and the levels that its role
+// has there.
+func (d *Decider) rightOf(v *View, ents *engine.Entities) {
+	k := ents.Target.Key
+	if k.Kind != authz.RightEntity {
+		return
+	}
+	if v.Reads.Node {
+		ents.Node = v.Snapshot.Node(k.ID)
+	}
+	if v.Reads.Levels {
+		ents.Levels = v.Snapshot.LevelsOf(k.Of, k.ID)
+	}
 }
 
 // key returns the entity that the question is about, and false when it is about
@@ -122,18 +140,18 @@ func (e *entity) stored() authz.Stored {
 	return nil
 }
 
-// aroundCall reads the account and the contact of what is there, or else of what is
+// aroundCall reads what the entity refers to that is there, or else the one that is
 // to be there.
-func (d *Decider) aroundCall(ctx context.Context, v *View, ents *engine.Entities) (err error) {
+func (d *Decider) aroundCall(ctx context.Context, v *View, now time.Time, ents *engine.Entities) (err error) {
 	s := ents.Target.Before
 	if s == nil {
 		s = ents.Target.After
 	}
 	var contact, account string
 	switch e := s.(type) {
-	case authz.User:
-		contact, account = e.Contact, e.Account
 	case authz.Record:
+		return d.around(ctx, v, &e, now, ents)
+	case authz.User:
 		contact, account = e.Contact, e.Account
 	case authz.Contact:
 		contact, account = e.ID, e.Account

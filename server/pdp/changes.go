@@ -128,7 +128,7 @@ func (x *resolver) written(kind authz.EntityKind) string {
 
 func (x *resolver) resolve(ctx context.Context, reads authz.ChangeReads) error {
 	x.reads, x.facts.Latches = reads, x.known.Latches
-	for _, step := range []func(context.Context) error{x.actor, x.contactFact, x.accountFact, x.owner, x.users, x.sameLogin, x.counts} {
+	for _, step := range []func(context.Context) error{x.actor, x.contactFact, x.accountFact, x.owner, x.users, x.typeUsers, x.sameLogin, x.counts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -137,6 +137,9 @@ func (x *resolver) resolve(ctx context.Context, reads authz.ChangeReads) error {
 	if reads.Roles {
 		ids := rolesOf(x.change.Old, rolesOf(x.change.New, nil))
 		x.facts.Roles = x.pending.roles(s.Roles(ids), ids)
+	}
+	if x.written(authz.PortalEntity) != "" && reads.Screens {
+		x.facts.Roles, x.facts.Screens = s.Unset()
 	}
 	if node := x.change.Entity.ID; x.change.Entity.Kind == authz.RightEntity {
 		if reads.Node {
@@ -228,6 +231,17 @@ func (x *resolver) users(ctx context.Context) error {
 	for _, u := range x.pending.users(all, x.contact) {
 		if u.ID != x.written(authz.UserEntity) {
 			x.facts.Users = append(x.facts.Users, u)
+		}
+	}
+	return err
+}
+
+// typeUsers finds the users of the type that is written, unless they are too many.
+func (x *resolver) typeUsers(ctx context.Context) (err error) {
+	if id := x.written(authz.UserTypeEntity); id != "" && x.reads.TypeUsers {
+		x.facts.TypeUsers, err = x.dir.source.UsersOfType(ctx, x.view.key.portal, x.view.Generation, id)
+		if authz.KindOf(err) == authz.TooLarge {
+			return nil
 		}
 	}
 	return err

@@ -2,6 +2,7 @@ package pdp_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func judging(t *testing.T, reads authz.ChangeReads) (*bench, *judge) {
 func everyRead() authz.ChangeReads {
 	r := authz.ChangeReads{
 		Actor: true, Roles: true, Contact: true, Account: true, Owner: true, Users: true, SameLogin: true, Node: true, Levels: true,
-		Counts: map[authz.CountName]bool{},
+		TypeUsers: true, Screens: true, Counts: map[authz.CountName]bool{},
 	}
 	for _, n := range authz.CountNames() {
 		r.Counts[n] = true
@@ -98,7 +99,7 @@ func TestFactsOfAUsersChange(t *testing.T) {
 	f := j.facts
 	require.Equal(t, noon, j.change.Now)
 	require.Equal(t, "bob", f.Actor.ID)
-	require.Equal(t, []string{"clerk", "other"}, keysOf(f.Roles), "of before and after; one that is gone is not there")
+	require.Equal(t, []string{"base", "clerk", "other"}, keysOf(f.Roles), "of before and after, and what they inherit; one that is gone is not there")
 	require.True(t, !f.Roles["clerk"].Guest)
 	require.Equal(t, "C", f.Contact.ID)
 	require.Equal(t, "A", f.Account.ID)
@@ -225,10 +226,44 @@ func TestWrittenEntityRefersToItself(t *testing.T) {
 	require.NotContains(t, j.facts.Counts, authz.CountAccountsOfOwner)
 }
 
+func TestFactsOfAUserType(t *testing.T) {
+	b, j := judging(t, everyRead())
+	admit(t, b, update(authz.UserType{ID: "customer"}, authz.UserType{ID: "customer", Title: "new"}), authz.Known{})
+	require.Len(t, j.facts.TypeUsers, 1)
+	require.Equal(t, "ann", j.facts.TypeUsers[0].ID)
+	admit(t, b, create(authz.UserType{ID: "guest"}), authz.Known{})
+	require.Equal(t, []*authz.User{}, j.facts.TypeUsers, "known to be none")
+	admit(t, b, update(authz.Role{ID: "customer"}, authz.Role{ID: "customer"}), authz.Known{})
+	require.Nil(t, j.facts.TypeUsers)
+}
+
+func TestUsersOfATypeThatHasTooManyAreNotStated(t *testing.T) {
+	w := staffed()
+	for i := range authz.MaxUsersOfType {
+		w.Users = append(w.Users, authz.User{ID: fmt.Sprint("many-", i), UserType: "customer"})
+	}
+	b := setUpWith(t, w)
+	j := &judge{reads: everyRead()}
+	b.publish(pdp.View{Snapshot: b.snapshot, Changes: j})
+	a := admit(t, b, update(authz.UserType{ID: "customer"}, authz.UserType{ID: "customer", Title: "new"}), authz.Known{})
+	require.True(t, a.Admitted(), "they keep nobody from naming the type anew")
+	require.Nil(t, j.facts.TypeUsers)
+}
+
+func TestFactsOfAPortal(t *testing.T) {
+	b, j := judging(t, everyRead())
+	admit(t, b, update(authz.Portal{ID: "p"}, authz.Portal{ID: "p", Title: "new"}), authz.Known{})
+	require.Equal(t, []string{"base", "clerk", "other"}, keysOf(j.facts.Roles))
+	require.Equal(t, []authz.PathNode{{ID: "Desk", Kind: authz.Screen}, {ID: "Own", Kind: authz.Screen}}, j.facts.Screens)
+	admit(t, b, update(authz.Role{ID: "base"}, authz.Role{ID: "base"}), authz.Known{})
+	require.Empty(t, j.facts.Roles)
+	require.Nil(t, j.facts.Screens)
+}
+
 func TestFactsOfARight(t *testing.T) {
 	b, j := judging(t, everyRead())
 	admit(t, b, create(authz.Right{Role: "clerk", Node: "Desk", Level: authz.Edit}), authz.Known{})
-	require.Equal(t, []string{"clerk"}, keysOf(j.facts.Roles))
+	require.Equal(t, []string{"base", "clerk"}, keysOf(j.facts.Roles))
 	require.Equal(t, &authz.NodeFacts{ID: "Desk", Kind: authz.Screen, Below: []authz.PathNode{
 		{ID: "Desk.phone", Kind: authz.Element, Configured: true}, {ID: "fax", Kind: authz.Element},
 		{ID: "box", Kind: authz.Container}, {ID: "deep", Kind: authz.Element, Configured: true},

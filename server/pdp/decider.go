@@ -102,13 +102,12 @@ func (d *Decider) entities(ctx context.Context, v *View, q *authz.Query, made *c
 	if ents.Record, err = d.dir.record(ctx, v, q.Resource.Type, q.Resource.ID); err != nil || ents.Record == nil {
 		return ents, err
 	}
-	err = d.around(ctx, v, q.Now, &ents)
+	err = d.around(ctx, v, ents.Record.Record, q.Now, &ents)
 	return ents, err
 }
 
 // around reads what the record refers to, as far as the policy reads it.
-func (d *Decider) around(ctx context.Context, v *View, now time.Time, ents *engine.Entities) (err error) {
-	r := ents.Record
+func (d *Decider) around(ctx context.Context, v *View, r *authz.Record, now time.Time, ents *engine.Entities) (err error) {
 	if ents.Account, err = d.dir.account(ctx, v, r.Account); err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ var questions = map[string]struct {
 		calling("account", "B"), []string{"user ann", "account B"}, "user=ann[clerk] of=B about=account/B before=account/B after=none",
 	},
 	"call on a record": {
-		calling("case", "1"), []string{"user ann", "record case/1", "account A"}, "user=ann[clerk] of=A about=case/1 before=case/1 after=none",
+		calling("case", "1"), []string{"user ann", "record case/1", "account A"}, "user=ann[clerk] record=case/1 account=A contact= owner= map[] map[] of=A about=case/1 before=case/1 after=none",
 	},
 	"call on a record unknown": {calling("case", "9"), []string{"user ann", "record case/9"}, "user=ann[clerk] about=case/9 before=none after=none"},
 	"call on a record of the type of a kind": {

@@ -25,6 +25,10 @@ type Directory interface {
 	// UsersOfContact returns the users of the contact in the order of their ids, or
 	// an authz.TooLarge error for more than authz.MaxUsersOfContact.
 	UsersOfContact(ctx context.Context, portal, generation, contact string) ([]*authz.User, error)
+	// UsersOfType returns the users of the user type in the order of their ids, not
+	// nil when there are none, or an authz.TooLarge error and none for more than
+	// authz.MaxUsersOfType.
+	UsersOfType(ctx context.Context, portal, generation, userType string) ([]*authz.User, error)
 	// Count returns how many entities there are, of all that authz.CountNames names
 	// but screens.
 	Count(ctx context.Context, portal, generation string, c authz.Count) (int, error)

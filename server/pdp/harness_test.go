@@ -140,6 +140,13 @@ func (s *source) UsersOfContact(ctx context.Context, portal, generation, contact
 	return s.Worlds.UsersOfContact(ctx, portal, generation, contact)
 }
 
+func (s *source) UsersOfType(ctx context.Context, portal, generation, userType string) ([]*authz.User, error) {
+	if err := s.read(ctx, generation, "users of type "+userType); err != nil {
+		return nil, err
+	}
+	return s.Worlds.UsersOfType(ctx, portal, generation, userType)
+}
+
 func (s *source) Count(ctx context.Context, portal, generation string, c authz.Count) (int, error) {
 	if err := s.read(ctx, generation, fmt.Sprintf("count %s of %q but %q", c.Name, c.Of, c.Except)); err != nil {
 		return 0, err

@@ -98,17 +98,37 @@ func (w Worlds) UsersOfContact(_ context.Context, portal, _, contact string) ([]
 	if x == nil || contact == "" {
 		return nil, nil
 	}
-	var found []*authz.User
-	for i := range x.world.Users {
-		if u := &x.world.Users[i]; u.Contact == contact {
-			found = append(found, u)
-		}
-	}
+	found := x.usersWith(func(u *authz.User) bool { return u.Contact == contact })
 	if len(found) > authz.MaxUsersOfContact {
 		return nil, authz.Errorf(authz.TooLarge, "contact %q has more than %d users", contact, authz.MaxUsersOfContact)
 	}
-	slices.SortFunc(found, func(a, b *authz.User) int { return cmp.Compare(a.ID, b.ID) })
 	return found, nil
+}
+
+// UsersOfType returns the users of the user type in the order of their ids. More than
+// authz.MaxUsersOfType are an authz.TooLarge error.
+func (w Worlds) UsersOfType(_ context.Context, portal, _, userType string) ([]*authz.User, error) {
+	x := w[portal]
+	if x == nil {
+		return []*authz.User{}, nil
+	}
+	found := x.usersWith(func(u *authz.User) bool { return u.UserType == userType })
+	if len(found) > authz.MaxUsersOfType {
+		return nil, authz.Errorf(authz.TooLarge, "there are more than %d users of type %q", authz.MaxUsersOfType, userType)
+	}
+	return found, nil
+}
+
+// usersWith returns the users of whom is holds, in the order of their ids; never nil.
+func (x *worldIndex) usersWith(is func(*authz.User) bool) []*authz.User {
+	found := []*authz.User{}
+	for i := range x.world.Users {
+		if u := &x.world.Users[i]; is(u) {
+			found = append(found, u)
+		}
+	}
+	slices.SortFunc(found, func(a, b *authz.User) int { return cmp.Compare(a.ID, b.ID) })
+	return found
 }
 
 // Count returns how many entities there are. Screens are not counted here: they

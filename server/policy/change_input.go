@@ -8,7 +8,7 @@ import (
 
 // changeNeeds says which members of input a rule that judges changes may look at.
 type changeNeeds struct {
-	portal, operation, roles, users, sameLogin, levels, latches, now bool
+	portal, operation, roles, users, sameLogin, levels, latches, now, typeUsers, screens bool
 
 	entity, before, after, actor, contact, account, owner, node, counts *shape
 }
@@ -17,6 +17,7 @@ func (r reads) changeNeeds() changeNeeds {
 	return changeNeeds{
 		portal: r.any("portal"), operation: r.any("operation"), roles: r.any("roles"), users: r.any("users"),
 		sameLogin: r.any("same_login"), levels: r.any("levels"), latches: r.any("latches"), now: r.any("context.now"),
+		typeUsers: r.any("type_users"), screens: r.any("screens"),
 		entity: r.shape("entity"), before: r.shape("old"), after: r.shape("new"), actor: r.shape("actor"),
 		contact: r.shape("contact"), account: r.shape("account"), owner: r.shape("owner"),
 		node: r.shape("node"), counts: r.shape("counts"),
@@ -28,6 +29,7 @@ func (r reads) changeFacts() authz.ChangeReads {
 	f := authz.ChangeReads{
 		Actor: r.any("actor"), Roles: r.any("roles"), Contact: r.any("contact"), Account: r.any("account"), Owner: r.any("owner"),
 		Users: r.any("users"), SameLogin: r.any("same_login"), Node: r.any("node"), Levels: r.any("levels"),
+		TypeUsers: r.any("type_users"), Screens: r.any("screens"),
 		Counts: make(map[authz.CountName]bool),
 	}
 	for _, name := range authz.CountNames() {
@@ -67,6 +69,8 @@ func (p *Policy) changeInput(n *changeNeeds, c *authz.Change, f *authz.ChangeFac
 	addIf(n.sameLogin && f.SameLogin != nil, "same_login", func() *ast.Term { return plain(*f.SameLogin) })
 	add("node", n.node.node(f.Node))
 	addIf(n.levels, "levels", func() *ast.Term { return rights(f.Levels) })
+	addIf(n.typeUsers && f.TypeUsers != nil, "type_users", func() *ast.Term { return users(f.TypeUsers) })
+	addIf(n.screens && f.Screens != nil, "screens", func() *ast.Term { return plain(pathNodes(f.Screens)) })
 	add("counts", n.counts.counts(f.Counts))
 	addIf(n.latches, "latches", func() *ast.Term { return plain(append([]string{}, f.Latches...)) })
 	return ast.ObjectTerm(all...)

@@ -15,11 +15,11 @@ import (
 // needs says which members of input the policy may look at. Those that it cannot
 // reach are not made: it could not tell the difference.
 type needs struct {
-	portal, now, rights, fields bool
+	portal, now, rights, fields, levels bool
 
 	subject, resource, action claimNeeds
 
-	user, actor, owner, screen, record, parent, contact, account, target *shape
+	user, actor, owner, screen, record, parent, contact, account, target, node *shape
 }
 
 // claimNeeds are the members of a claim that the policy may look at.
@@ -37,11 +37,11 @@ func (r reads) needs() needs {
 		return claimNeeds{any: r.any(member), id: r.any(member + ".id"), properties: r.any(member + ".properties")}
 	}
 	return needs{
-		portal: r.any("portal"), now: r.any("context.now"), rights: r.any("rights"), fields: r.any("fields"),
+		portal: r.any("portal"), now: r.any("context.now"), rights: r.any("rights"), fields: r.any("fields"), levels: r.any("levels"),
 		subject: claim("subject"), resource: claim("resource"), action: claim("action"),
 		user: r.shape("user"), actor: r.shape("actor"), owner: r.shape("owner"), screen: r.shape("screen"),
 		record: r.shape("record"), parent: r.shape("parent"), contact: r.shape("contact"),
-		account: r.shape("account"), target: r.shape("target"),
+		account: r.shape("account"), target: r.shape("target"), node: r.shape("node"),
 	}
 }
 
@@ -55,7 +55,7 @@ func (r reads) shape(member string) *shape {
 // input returns the document that the policy sees, as policies/schema/input.json
 // describes it.
 func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
-	var room [16][2]*ast.Term
+	var room [18][2]*ast.Term
 	members := room[:0]
 	add := func(key, value *ast.Term) {
 		if value != nil {
@@ -85,18 +85,22 @@ func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
 	add(keys.contact, n.contact.contact(f.Contact))
 	add(keys.account, n.account.account(f.Account))
 	add(keys.target, n.target.target(f.Target))
+	add(keys.node, n.node.node(f.Node))
+	if n.levels && f.Node != nil {
+		add(keys.levels, rights(f.Levels))
+	}
 	return ast.ObjectTerm(members...)
 }
 
 // keys are the member names of input, made once.
 var keys = struct {
-	portal, subject, action, resource, context, user, actor, screen, rights, fields, record, parent, owner, contact, account, target,
+	portal, subject, action, resource, context, user, actor, screen, rights, fields, record, parent, owner, contact, account, target, node, levels,
 	typ, id, name, properties, now, kind, path, configured *ast.Term
 }{
 	portal: key("portal"), subject: key("subject"), action: key("action"), resource: key("resource"),
 	context: key("context"), user: key("user"), actor: key("actor"), screen: key("screen"),
 	rights: key("rights"), fields: key("fields"), record: key("record"), parent: key("parent"),
-	owner: key("owner"), contact: key("contact"), account: key("account"), target: key("target"),
+	owner: key("owner"), contact: key("contact"), account: key("account"), target: key("target"), node: key("node"), levels: key("levels"),
 	typ: key("type"), id: key("id"), name: key("name"), properties: key("properties"), now: key("now"),
 	kind: key("kind"), path: key("path"), configured: key("configured"),
 }
@@ -225,19 +229,25 @@ func (s *shape) screen(f *authz.ScreenFacts) *ast.Term {
 		m.text("id", f.ID)
 		m.add("kind", string(f.Kind))
 		m.text("title", f.Title)
-		path := make([]any, len(f.Path))
-		for i, step := range f.Path {
-			path[i] = map[string]any{"id": step.ID, "kind": string(step.Kind), "configured": step.Configured}
+		for _, step := range f.Path {
 			if step.Kind == authz.Screen {
 				m.text("screen_id", step.ID)
 			}
 		}
-		m.add("path", path)
+		m.add("path", pathNodes(f.Path))
 		m.add("features", append([]string{}, f.Features...))
 		m.add("features_off", append([]string{}, f.FeaturesOff...))
 		m.flags(f.Flags)
 		return m.term()
 	}).(*ast.Term)
+}
+
+func pathNodes(nodes []authz.PathNode) []any {
+	all := make([]any, len(nodes))
+	for i, n := range nodes {
+		all[i] = map[string]any{"id": n.ID, "kind": string(n.Kind), "configured": n.Configured}
+	}
+	return all
 }
 
 func rights(nodes []authz.NodeRights) *ast.Term {

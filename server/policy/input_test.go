@@ -94,6 +94,10 @@ func drawContact(t *rapid.T) *authz.ContactFacts {
 	}}
 }
 
+func drawNode(*rapid.T) *authz.NodeFacts {
+	return &authz.NodeFacts{ID: "n", Kind: authz.Screen, Below: []authz.PathNode{{ID: "e", Kind: authz.Element}}}
+}
+
 func drawFields(t *rapid.T) []authz.FieldRights {
 	var all []authz.FieldRights
 	for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"phone", "fax", "a.b"}), 0, 3, rapid.ID).Draw(t, "fields") {
@@ -108,6 +112,7 @@ func drawFields(t *rapid.T) []authz.FieldRights {
 
 func drawFacts(t *rapid.T) *authz.Facts {
 	f := &authz.Facts{
+		Node: maybe(t, "node", drawNode), Levels: []authz.NodeRights{{Node: "n", Levels: []authz.RoleLevel{{Role: "r", Level: authz.Edit}}}},
 		User: maybe(t, "user", drawPrincipal), Actor: maybe(t, "actor", drawPrincipal), Screen: maybe(t, "screen", drawScreen),
 		Record: maybe(t, "record", drawRecord), Parent: maybe(t, "parent", drawRecord), Owner: maybe(t, "owner", drawPrincipal),
 		Contact: maybe(t, "contact", drawContact), Account: maybe(t, "account", drawAccount), Fields: drawFields(t),
@@ -160,11 +165,11 @@ func drawChangeFacts(t *rapid.T) *authz.ChangeFacts {
 	f := &authz.ChangeFacts{
 		Actor: maybe(t, "actor", drawPrincipal), Owner: maybe(t, "owner", drawPrincipal),
 		Contact: maybe(t, "contact", drawContact), Account: maybe(t, "account", drawAccount),
-		Roles: map[string]*authz.Role{"r": {ID: "r", Guest: rapid.Bool().Draw(t, "guest"), Inherits: []string{"q"}, Attributes: drawProperties(t)}, "q": {ID: "q"}},
-		Users: rapid.SliceOfN(rapid.Custom(drawUser), 0, 2).Draw(t, "users"),
-		Node: maybe(t, "node", func(*rapid.T) *authz.NodeFacts {
-			return &authz.NodeFacts{ID: "n", Kind: authz.Screen, Below: []authz.PathNode{{ID: "e", Kind: authz.Element}}}
-		}),
+		Roles:     map[string]*authz.Role{"r": {ID: "r", Guest: rapid.Bool().Draw(t, "guest"), Inherits: []string{"q"}, Attributes: drawProperties(t)}, "q": {ID: "q"}},
+		Users:     rapid.SliceOfN(rapid.Custom(drawUser), 0, 2).Draw(t, "users"),
+		Node:      maybe(t, "node", drawNode),
+		TypeUsers: rapid.SampledFrom([][]*authz.User{nil, {}, {drawUser(t)}}).Draw(t, "type users"),
+		Screens:   rapid.SampledFrom([][]authz.PathNode{nil, {}, {{ID: "s", Kind: authz.Screen, Configured: true}}}).Draw(t, "screens"),
 		Levels:    []authz.NodeRights{{Node: "n", Levels: []authz.RoleLevel{{Role: "r", Level: authz.Edit}}}},
 		SameLogin: maybe(t, "same login", func(*rapid.T) *int { return new(int) }),
 		Counts:    map[authz.CountName]int{authz.CountUsers: 3, authz.CountPositions: 0},
@@ -251,7 +256,7 @@ func TestInputIsNarrow(t *testing.T) {
 	for _, member := range []string{
 		"portal", "subject.id", "action.properties", "resource.type", "actor.id", "screen.path", "rights", "record.flags", "account.id", "target.type", "context.now", "user.roles",
 		"record.parent", "parent", "parent.type", "owner.active", "contact.position", "contact", "fields", "fields.phone", "target.login", "target.position",
-		"target", "target.of", "target.before", "target.after.account",
+		"node", "node.below", "levels", "target", "target.of", "target.before", "target.after.account",
 	} {
 		p := narrow(t, member)
 		rapid.Check(t, func(t *rapid.T) {
@@ -261,7 +266,7 @@ func TestInputIsNarrow(t *testing.T) {
 	}
 	for _, member := range []string{
 		"portal", "operation", "entity", "entity.of", "old", "new.grants", "new", "actor.roles", "context.now", "roles", "roles.r.guest", "contact.id", "account.owner",
-		"owner", "users", "same_login", "node", "node.below", "levels", "counts", "counts.users", "latches",
+		"owner", "users", "same_login", "node", "node.below", "levels", "counts", "counts.users", "latches", "type_users", "screens",
 	} {
 		p := narrow(t, member)
 		rapid.Check(t, func(t *rapid.T) {

@@ -143,6 +143,7 @@ func (p *Policy) Reads() authz.Reads {
 		Logins: p.reads.logins() || p.admission.countsLogins() || p.provisioning.countsLogins(),
 		Parent: p.reads.any("parent"), Owner: p.reads.any("owner"),
 		Contact: p.reads.any("contact"), Fields: p.reads.any("fields"),
+		Node: p.reads.any("node"), Levels: p.reads.any("levels"),
 	}
 }
 
