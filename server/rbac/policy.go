@@ -28,12 +28,13 @@ const manage = "manage"
 // and hold no duplicates.
 type Policy struct {
 	Portal   string
-	Inherits []Link // role inherits role
+	Inherits []Link // role inherits role; as read, user holds role too until [Policy.TakeGrants]
+	Grants   []Link // user holds role
 	Manages  []Link // user type manages user type
 	Rights   []authz.Right
 }
 
-// Link is an edge of a role graph.
+// Link is an edge of a role graph, or what a user holds.
 type Link struct{ From, To string }
 
 // PolicyOf returns the role graphs and rights of b.
@@ -56,26 +57,36 @@ func PolicyOf(b *authz.Bundle) *Policy {
 func (p *Policy) sort() {
 	byLink := func(a, b Link) int { return cmp.Or(strings.Compare(a.From, b.From), strings.Compare(a.To, b.To)) }
 	slices.SortFunc(p.Inherits, byLink)
+	slices.SortFunc(p.Grants, byLink)
 	slices.SortFunc(p.Manages, byLink)
 	slices.SortFunc(p.Rights, func(a, b authz.Right) int {
 		return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Node, b.Node), cmp.Compare(a.Level, b.Level))
 	})
-	p.Inherits, p.Manages, p.Rights = slices.Compact(p.Inherits), slices.Compact(p.Manages), slices.Compact(p.Rights)
+	p.Inherits, p.Grants = slices.Compact(p.Inherits), slices.Compact(p.Grants)
+	p.Manages, p.Rights = slices.Compact(p.Manages), slices.Compact(p.Rights)
 }
 
-// WritePolicy writes the role graphs and rights of b as a Casbin policy file for
-// the model in policies/rbac_model.conf: p, g and g2 rules, one a line, in a
-// fixed order. Any id that [authz.Bundle.Validate] accepts is quoted so that
-// Casbin's own file adapter reads it back.
+// WritePolicy writes the role graphs and rights of b, as [Policy.Write] does.
+func WritePolicy(w io.Writer, b *authz.Bundle) error { return PolicyOf(b).Write(w) }
+
+// Write writes a Casbin policy file for the model in policies/rbac_model.conf: p, g
+// and g2 rules, one a line, in a fixed order. Any id that [authz.Bundle.Validate]
+// accepts is quoted so that Casbin's own file adapter reads it back.
 //
 // Casbin tells rules apart by their fields joined with commas. Where commas in
 // ids would make two rules one to Casbin, which would drop the second silently,
-// WritePolicy writes nothing and returns an authz.Invalid error; likewise for an
-// id with a line break, which would pass for a rule of its own.
-func WritePolicy(w io.Writer, b *authz.Bundle) error {
-	rules := PolicyOf(b).rules()
-	if err := distinct(rules); err != nil {
-		return err
+// Write writes nothing and returns an authz.Invalid error; likewise for an id with a
+// line break, which would pass for a rule of its own, for a user with the id of a
+// role or a type, whom Casbin would take for it, and for a user beyond whose roles
+// Casbin would not follow the graph to its end. More rules than a file may have are
+// authz.TooLarge.
+func (p *Policy) Write(w io.Writer) error {
+	rules := p.rules()
+	if len(rules) > maxRules {
+		return authz.Errorf(authz.TooLarge, "%d rules are more than the %d of a policy file", len(rules), maxRules)
+	}
+	if err := errors.Join(p.ownNames(), p.inReach(), distinct(rules)); err != nil {
+		return authz.Errorf(authz.Invalid, "%s", err)
 	}
 	out := bufio.NewWriter(w)
 	for _, r := range rules {
@@ -116,7 +127,7 @@ type rule struct {
 }
 
 func (p *Policy) rules() []rule {
-	rules := make([]rule, 0, len(p.Rights)+len(p.Inherits)+len(p.Manages))
+	rules := make([]rule, 0, len(p.Rights)+len(p.Inherits)+len(p.Grants)+len(p.Manages))
 	for _, r := range p.Rights {
 		rules = append(rules, rule{"p", [4]string{r.Role, p.Portal, r.Node, r.Level.String()}})
 	}
@@ -126,6 +137,9 @@ func (p *Policy) rules() []rule {
 		}
 	}
 	for _, l := range p.Inherits {
+		rules = append(rules, rule{"g", [4]string{l.From, l.To, p.Portal}})
+	}
+	for _, l := range p.Grants {
 		rules = append(rules, rule{"g", [4]string{l.From, l.To, p.Portal}})
 	}
 	for _, l := range p.Manages {
@@ -147,8 +161,9 @@ func field(s string) string {
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
-// ReadPolicy reads what [WritePolicy] writes: a Casbin policy file with the rules
-// of one portal. Empty lines and lines that begin with "#" are passed over. A
+// ReadPolicy reads what [Policy.Write] writes: a Casbin policy file with the rules
+// of one portal. A g rule does not say whether it is of a role or of a user, so that
+// grants are among Inherits until [Policy.TakeGrants]. Empty lines and lines that begin with "#" are passed over. A
 // rule that is malformed or of a second portal is an authz.Invalid error whose
 // Field is the line; a file beyond its bounds is authz.TooLarge. What the rules
 // refer to is not checked: that is [authz.Bundle.Validate]'s part.
