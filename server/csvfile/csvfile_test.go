@@ -144,9 +144,9 @@ func TestFaults(t *testing.T) {
 		"all at once": {authz.UserEntity, "id,activ,roles,login,login\nä;\"x\",1,,a,b\nann,1,Clerk until 2026-13-01,a,b\nann,1,a||b,a,b\n,1,,a,b\nx\n", "1:4: unknown column \"activ\": want one of id, login, active, user_type, roles, account, contact, position, flags, attributes.NAME; did you mean \"active\"?\n1:22: login: the column is there twice: take one away\n2:3: a quote stands within a cell: write the cell \"like \"\"this\"\"\""},
 		"rows": {authz.UserEntity, "login,id,active,roles\nä,ann,1,Clerk until 2026-13-01\n\"ä\"\"\",ann,maybe,a||b\nx,,,\nx\ny,z,1,R by=a by=b\ny,w,,a\\b\n",
 			"2:9: roles: entry 1: \"2026-13-01\" is no time: want 2026-12-31 or 2026-12-31T18:00:00Z\n" +
+				"3:1: user \"ann\" is there twice: line 2 is about it too; take one away\n" +
 				"3:11: active: \"maybe\" is neither true nor false\n" +
 				"3:17: roles: entry 2 of the list is empty: take one \"|\" away\n" +
-				"3:1: user \"ann\" is there twice: line 2 is about it too; take one away\n" +
 				"4:3: id: is empty: every row needs it\n" +
 				"4:4: active: is empty: want true or false; leave the column out where it is not to change\n" +
 				"5:1: the row has 1 cells and the first line 4: give each column its cell\n" +
@@ -156,13 +156,17 @@ func TestFaults(t *testing.T) {
 		"rights": {authz.RightEntity, "role,screen\nClerk,home\n", "1:1: level: the column is missing: every row needs it"},
 		"levels": {authz.RightEntity, "role,screen,level\nClerk,home,veiw\nClerk,home,\n",
 			"2:12: level: unknown level \"veiw\": want one of revoked, view, edit, insert, publish, delete, inherit, not_set; did you mean \"view\"?\n" +
-				"3:12: level: is empty: every row needs it\n3:1: right of role \"Clerk\" at screen \"home\" is there twice: line 2 is about it too; take one away"},
+				"3:1: right of role \"Clerk\" at screen \"home\" is there twice: line 2 is about it too; take one away\n3:12: level: is empty: every row needs it"},
 		"attributes of rights": {authz.RightEntity, "role,screen,level,attributes.x\n", "1:19: unknown column \"attributes.x\": want one of role, screen, level"},
 		"not closed":           {authz.RoleEntity, "id\na\n\"b\nc\n", "3:1: a quote of the row that begins here is not closed by line 4: close it, or write it twice"},
 		"encoding":             {authz.RoleEntity, "id,title\na,\xe4\n", "2:3: title: \"\\xe4\" is not valid UTF-8: save the file as UTF-8"},
 		"long cell":            {authz.RoleEntity, "id,title\na," + strings.Repeat("x", csvfile.MaxCell+1) + "\n", "2:3: title: the cell has 65537 bytes: at most 65536"},
 		"types":                {authz.UserTypeEntity, "id,linked\na,contct\n", "2:3: linked: \"contct\" is unknown: want contact or employee"},
-		"flag twice":           {authz.UserEntity, "id,flags\na,x|x=false\n", "2:3: flags: flag \"x\" is there twice: take one away"},
+		"values": {authz.UserEntity, "id,roles,attributes.x\na,R until 0001-01-01,[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n",
+			"2:3: roles: \"0001-01-01T00:00:00Z\" is out of range: want a year from 1000 to 9999; leave it out for no bound\n" +
+				"2:22: attributes.x: is nested too deep: at most 16 lists and objects within one another"},
+		"number":     {authz.UserEntity, "id,attributes.x y\na,1e999\n", "2:3: attributes.x y: \"1e999\" is no number that can be kept: want a whole number of 64 bits or a finite one of double precision"},
+		"flag twice": {authz.UserEntity, "id,flags\na,x|x=false\n", "2:3: flags: flag \"x\" is there twice: take one away"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, err := csvfile.Read(tt.kind, strings.NewReader(tt.text))

@@ -1,7 +1,9 @@
 package csvfile
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -69,5 +71,6 @@ func (l *list) err() error {
 	if len(l.faults) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(l.faults, func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
 	return l.faults
 }

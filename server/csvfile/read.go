@@ -259,6 +259,22 @@ func (f *reader) row(cells []string) {
 	}
 	f.seen[r.Key] = line
 	f.all = append(f.all, r)
+	f.entity(&r)
+}
+
+// entity notes what is wrong with the row's values as those of an entity. Nothing is
+// wrong with a right whose cells are good.
+func (f *reader) entity(r *Row) {
+	if f.kind == authz.RightEntity {
+		return
+	}
+	document, _ := r.Apply(nil)
+	_, err := authz.FromDocument(r.Key, document)
+	if all, ok := errors.AsType[authz.Faults](err); ok {
+		for _, x := range all {
+			f.add(r.Fault(x.Path, x.Msg))
+		}
+	}
 }
 
 // cell takes one cell of a row.

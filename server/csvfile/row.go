@@ -167,6 +167,16 @@ func exact(n json.Number) any {
 	return f
 }
 
+// leads reports whether a path within attributes is to the attribute called name, or
+// to a part of it.
+func leads(name, path string) bool {
+	rest, ok := strings.CutPrefix(path, "."+name)
+	if !ok {
+		rest, ok = strings.CutPrefix(path, "["+strconv.Quote(name)+"]")
+	}
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
 // Fault returns what is wrong with a value of the row's entity as a fault of the
 // file. path leads to the value from the document, such as "grants[0].role"; where
 // the file has no column for it, the row is at fault.
@@ -176,7 +186,7 @@ func (r *Row) Fault(path, msg string) Fault {
 		field, key = path[:i], path[i:]
 	}
 	for _, c := range r.cells {
-		if c.field == field && (c.key == "" || key == "."+c.key || strings.HasPrefix(key, "."+c.key+".")) {
+		if c.field == field && (c.field != attributes || leads(c.key, key)) {
 			return Fault{Line: r.Line, Column: c.at, Name: c.name, Msg: msg}
 		}
 	}
