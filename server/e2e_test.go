@@ -302,21 +302,37 @@ func (r *running) comes(t *testing.T, reason, user, action, screen string) {
 	}, soon, 20*time.Millisecond, "want %s", reason)
 }
 
+// commit writes one right or user of storehut; nil stands for none.
+func (r *running) commit(t *testing.T, before, after authz.Stored) {
+	t.Helper()
+	base, err := r.Store().Head(t.Context(), "storehut")
+	require.NoError(t, err)
+	c := &authz.Changeset{Base: base, Changes: []authz.EntityWrite{{Entity: before.Key(), Old: before, New: after}}}
+	if right, ok := after.(authz.Right); ok {
+		c.Config, err = r.Store().Bundle(t.Context(), "storehut")
+		require.NoError(t, err)
+		c.Config.Rights = append(slices.DeleteFunc(c.Config.Rights, func(o authz.Right) bool { return o.Key() == right.Key() }), right)
+	}
+	_, err = r.Store().Commit(t.Context(), "storehut", c)
+	require.NoError(t, err)
+}
+
 func TestAWriteCountsSoon(t *testing.T) {
 	worlds := demo(t)
 	r := start(t, worlds, nil)
 	require.Equal(t, "level_too_low", r.may(t, "ray.newman", "edit", "SP408030"))
-	require.NoError(t, r.Store().Put(t.Context(), "storehut", "test", authz.Right{Role: "Customer User", Node: "SP408030", Level: authz.Edit}))
+	r.commit(t, authz.Right{Role: "Customer User", Node: "SP408030", Level: authz.View}, authz.Right{Role: "Customer User", Node: "SP408030", Level: authz.Edit})
 	r.comes(t, "granted", "ray.newman", "edit", "SP408030")
 
 	i := slices.IndexFunc(worlds, func(w authz.World) bool { return w.Portal.ID == "storehut" })
 	u := slices.IndexFunc(worlds[i].Users, func(u authz.User) bool { return u.ID == "ray.newman" })
-	ray := worlds[i].Users[u]
+	before := worlds[i].Users[u]
+	ray := before
 	ray.Active = false
-	require.NoError(t, r.Store().Put(t.Context(), "storehut", "test", ray))
+	r.commit(t, before, ray)
 	r.comes(t, "user_inactive", "ray.newman", "view", "SP408030")
 
-	require.NoError(t, r.Store().Delete(t.Context(), "storehut", "test", ray.Key()))
+	r.commit(t, ray, nil)
 	r.comes(t, "user_unknown", "ray.newman", "view", "SP408030")
 }
 

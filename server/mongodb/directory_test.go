@@ -80,11 +80,11 @@ func TestSameLoginFollowsWrites(t *testing.T) {
 			return n
 		}
 		require.Equal(t, 1, count())
-		require.NoError(t, s.Put(t.Context(), "p", "admin", authz.User{ID: "c", Login: "ANN@example", Active: true}))
+		require.NoError(t, put(t.Context(), s, "p", "admin", authz.User{ID: "c", Login: "ANN@example", Active: true}))
 		require.Equal(t, 2, count())
-		require.NoError(t, s.Put(t.Context(), "p", "admin", authz.User{ID: "d", Login: "dan", Active: true}))
+		require.NoError(t, put(t.Context(), s, "p", "admin", authz.User{ID: "d", Login: "dan", Active: true}))
 		require.Equal(t, 1, count(), "what the login was is forgotten")
-		require.NoError(t, s.Put(t.Context(), "p", "admin", authz.User{ID: "c", Login: " "}))
+		require.NoError(t, put(t.Context(), s, "p", "admin", authz.User{ID: "c", Login: " "}))
 		require.Equal(t, 0, count())
 	})
 }

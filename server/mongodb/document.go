@@ -1,7 +1,6 @@
 package mongodb
 
 import (
-	"slices"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -130,18 +129,6 @@ func newRightsDoc(m meta) *rightsDoc {
 
 func (d *rightsDoc) add(r authz.Right) {
 	d.Levels[r.Level.String()] = append(d.Levels[r.Level.String()], r.Node)
-}
-
-// remove takes the node out and reports whether it was there.
-func (d *rightsDoc) remove(node string) (found bool) {
-	for level, nodes := range d.Levels {
-		kept := slices.DeleteFunc(nodes, func(n string) bool { return n == node })
-		found = found || len(kept) < len(nodes)
-		if d.Levels[level] = kept; len(kept) == 0 {
-			delete(d.Levels, level)
-		}
-	}
-	return found
 }
 
 func (d *rightsDoc) entities(role string, into []authz.Right) ([]authz.Right, error) {

@@ -33,6 +33,9 @@ type head struct {
 	Garbage        []string     `bson:"garbage,omitempty"` // generations that nothing reads, to be swept
 	Lease          *lease       `bson:"lease,omitempty"`
 	Version        int64        `bson:"version"`
+	// Where the chain of audit entries ends. It outlives imports and deletion.
+	AuditSeq  int64  `bson:"audit_seq,omitempty"`
+	AuditHash string `bson:"audit_hash,omitempty"`
 }
 
 // lease keeps a portal for one import.
@@ -50,6 +53,23 @@ func (h *head) scope() scope { return scope{h.ID, h.Generation} }
 
 func (h *head) revisions() authz.PortalRevision {
 	return authz.PortalRevision{ID: h.ID, Generation: h.Generation, Revision: h.Revision, ConfigRevision: h.ConfigRevision}
+}
+
+// isAt reports whether the portal stands where a write was judged. One without data
+// stands nowhere.
+func (h *head) isAt(base authz.PortalRevision) bool {
+	if h.Generation == "" {
+		return base == authz.PortalRevision{}
+	}
+	return base.Generation == h.Generation && base.Revision == h.Revision
+}
+
+// version returns what the head is compared by; 0 stands for no head.
+func (h *head) version() int64 {
+	if h == nil {
+		return 0
+	}
+	return h.Version
 }
 
 // readable reports whether the generation's documents are certain to be there.
@@ -217,7 +237,11 @@ func (s *Store) atomically(ctx context.Context, fn func(context.Context) error) 
 	return err
 }
 
-// inTurn makes one compare and set. MongoDB needs no more for it, and a process
+// inTurn makes one compare and set. Whatever is written to the embedded database,
+// and has not to do with an import's own documents, is written in turn: a write
+// that was stored and not completed comes first.
+//
+// MongoDB needs no more for it, and a process
 // that dies in the midst of it leaves no transaction that holds others up; in
 // the embedded database the two are separate steps, and take turns.
 func (s *Store) inTurn(ctx context.Context, fn func(context.Context) error) error {
@@ -229,13 +253,33 @@ func (s *Store) inTurn(ctx context.Context, fn func(context.Context) error) erro
 		return err
 	}
 	defer give()
+	if s.unfinished.Load() {
+		if err := s.complete(ctx); err != nil {
+			return err
+		}
+	}
 	return fn(ctx)
+}
+
+// Head returns where the portal stands. One that does not exist is authz.NotFound,
+// with the zero value, which is the base of its creation.
+func (s *Store) Head(ctx context.Context, portal string) (authz.PortalRevision, error) {
+	h, err := s.current(ctx, portal)
+	if err != nil {
+		return authz.PortalRevision{}, err
+	}
+	return h.revisions(), nil
 }
 
 // Portals returns where every portal that has data stands, by id. It is one
 // small query, fit for polling; it completes an import that it finds committed
 // but not finished.
 func (s *Store) Portals(ctx context.Context) ([]authz.PortalRevision, error) {
+	if s.unfinished.Load() {
+		if err := s.inTurn(ctx, func(context.Context) error { return nil }); err != nil {
+			return nil, unavailable("read", err)
+		}
+	}
 	heads, pending, err := s.heads(ctx)
 	if err == nil && pending {
 		if err = s.finish(ctx); err == nil {

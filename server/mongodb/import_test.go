@@ -134,8 +134,8 @@ func TestOneImportAtATime(t *testing.T) {
 		<-reached
 		msg := kindOf(t, authz.Conflict, b.Import(t.Context(), []authz.World{sized("p", "b", 3, 2, 6, 2, 4)}, "bob", nil))
 		require.Contains(t, msg, `another import, by "ann"`)
-		kindOf(t, authz.Conflict, b.Put(t.Context(), "p", "bob", authz.User{ID: "u"}))
-		kindOf(t, authz.Conflict, b.Delete(t.Context(), "p", "bob", authz.Key{Kind: authz.UserEntity, ID: "user-00000"}))
+		kindOf(t, authz.Conflict, put(t.Context(), b, "p", "bob", authz.User{ID: "u"}))
+		kindOf(t, authz.Conflict, del(t.Context(), b, "p", "bob", authz.Key{Kind: authz.UserEntity, ID: "user-00000"}))
 		require.NoError(t, b.Import(t.Context(), []authz.World{sized("r", "b", 3, 2, 6, 2, 4)}, "bob", nil), "another portal")
 		require.NoError(t, b.Sweep(t.Context()))
 		require.Equal(t, map[string]int{"old": 14}, marks(world(t, b, "p")))

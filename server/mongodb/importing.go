@@ -190,7 +190,7 @@ func (im *importer) commit(ctx context.Context) error {
 	in := &intent{ID: intentID, Import: im.token, By: im.by, At: now()}
 	next := make(map[string]portalFields, len(im.worlds))
 	for i, w := range im.worlds {
-		in.Flips = append(in.Flips, flip{Portal: w.Portal.ID, To: im.scopes[i].generation})
+		in.Flips = append(in.Flips, flip{w.Portal.ID, im.scopes[i].generation, entities(w)})
 		next[w.Portal.ID] = portalFieldsOf(&w.Portal)
 	}
 	if err := im.s.commit(ctx, in, next); err != nil {
@@ -252,16 +252,19 @@ func (im *importer) put(ctx context.Context, b *batch, doc any, k authz.Key) err
 
 // encode returns doc as the database stores it.
 func encode(doc any, k authz.Key) (bson.Raw, error) {
+	if k.Kind == authz.PortalEntity {
+		return encodeWithin(maxPortal, doc, k.String())
+	}
+	return encodeWithin(maxDocument, doc, k.String())
+}
+
+func encodeWithin(most int, doc any, what string) (bson.Raw, error) {
 	raw, err := bson.Marshal(doc)
 	if err != nil {
-		return nil, authz.Errorf(authz.Invalid, "%s cannot be stored: %v", k, err).Because(err)
-	}
-	most := maxDocument
-	if k.Kind == authz.PortalEntity {
-		most = maxPortal
+		return nil, authz.Errorf(authz.Invalid, "%s cannot be stored: %v", what, err).Because(err)
 	}
 	if len(raw) > most {
-		return nil, authz.Errorf(authz.TooLarge, "%s takes %d bytes in the store: at most %d", k, len(raw), most)
+		return nil, authz.Errorf(authz.TooLarge, "%s takes %d bytes in the store: at most %d", what, len(raw), most)
 	}
 	return raw, nil
 }
@@ -366,4 +369,14 @@ func documents(w *authz.World) int {
 		roles[r.Role] = struct{}{}
 	}
 	return len(w.UserTypes) + len(w.Roles) + len(w.Screens) + len(w.Users) + len(w.Accounts) + len(w.Contacts) + len(w.Records) + len(roles)
+}
+
+// entities counts what w holds, by kind.
+func entities(w *authz.World) map[string]int64 {
+	return map[string]int64{
+		string(authz.UserTypeEntity): int64(len(w.UserTypes)), string(authz.RoleEntity): int64(len(w.Roles)),
+		string(authz.NodeEntity): int64(len(w.Screens)), string(authz.RightEntity): int64(len(w.Rights)),
+		string(authz.UserEntity): int64(len(w.Users)), string(authz.AccountEntity): int64(len(w.Accounts)),
+		string(authz.ContactEntity): int64(len(w.Contacts)), string(authz.RecordEntity): int64(len(w.Records)),
+	}
 }

@@ -27,8 +27,9 @@ type intent struct {
 
 // flip makes a generation current.
 type flip struct {
-	Portal string `bson:"portal"`
-	To     string `bson:"to"`
+	Portal string           `bson:"portal"`
+	To     string           `bson:"to"`
+	Counts map[string]int64 `bson:"counts,omitempty"` // for the audit
 }
 
 // findIntent returns the intent, or nil when no import waits to be finished.
@@ -54,7 +55,7 @@ func (s *Store) finish(ctx context.Context) error {
 		return nil
 	}
 	for _, f := range in.Flips {
-		if err := s.changeHead(ctx, f.Portal, func(h *head) error { return f.apply(h, in) }); err != nil {
+		if err := s.flip(ctx, in, f); err != nil {
 			return unavailable("written", err)
 		}
 	}
@@ -66,6 +67,26 @@ func (s *Store) finish(ctx context.Context) error {
 		return unavailable("written", err)
 	}
 	return nil
+}
+
+// flip makes one flip with its audit entry. The embedded database writes the entry
+// first: as long as the flip is not made, the intent and the head stay as they are,
+// and whoever makes it again writes the very same entry.
+func (s *Store) flip(ctx context.Context, in *intent, f flip) error {
+	return s.again(ctx, func() error {
+		return s.atomically(ctx, func(ctx context.Context) error {
+			return s.tryHead(ctx, f.Portal, func(h *head) error {
+				if err := f.apply(h, in); err != nil {
+					return err
+				}
+				_, entry, err := h.seal(authz.AuditEntry{At: in.At, Actor: in.By, Operation: "import", Counts: countsOf[int](f.Counts)})
+				if err != nil {
+					return err
+				}
+				return s.do(ctx, []op{entry})
+			})
+		})
+	})
 }
 
 // apply makes the flip in h, once: the lease that names the generation goes with

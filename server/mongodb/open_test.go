@@ -67,7 +67,7 @@ func TestStoreThatGoesAwayIsUnavailable(t *testing.T) {
 	kindOf(t, authz.Unavailable, err)
 	_, err = s.Portals(t.Context())
 	kindOf(t, authz.Unavailable, err)
-	kindOf(t, authz.Unavailable, s.Put(t.Context(), "p", "admin", authz.User{ID: "x"}))
+	kindOf(t, authz.Unavailable, put(t.Context(), s, "p", "admin", authz.User{ID: "x"}))
 	kindOf(t, authz.Unavailable, s.Import(t.Context(), []authz.World{full("p")}, "test", nil))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
@@ -89,7 +89,7 @@ func TestEndedContextIsUnavailable(t *testing.T) {
 		cancel()
 		_, err := s.User(ctx, "p", "", "ann@acme")
 		kindOf(t, authz.Unavailable, err)
-		kindOf(t, authz.Unavailable, s.Put(ctx, "p", "x", authz.User{ID: "x"}))
+		kindOf(t, authz.Unavailable, put(ctx, s, "p", "x", authz.User{ID: "x"}))
 	})
 }
 
@@ -173,9 +173,9 @@ func TestWatchSeesOthersWrites(t *testing.T) {
 		require.NoError(t, writer.Import(t.Context(), []authz.World{full("p")}, "test", nil))
 		state := next(2 * time.Second)
 		require.Equal(t, "p", state[0].ID)
-		require.NoError(t, writer.Put(t.Context(), "p", "x", authz.User{ID: "x"}))
+		require.NoError(t, put(t.Context(), writer, "p", "x", authz.User{ID: "x"}))
 		require.Equal(t, state[0].Revision+1, next(2 * time.Second)[0].Revision)
-		require.NoError(t, writer.Delete(t.Context(), "p", "x", authz.Key{Kind: authz.PortalEntity, ID: "p"}))
+		require.NoError(t, del(t.Context(), writer, "p", "x", authz.Key{Kind: authz.PortalEntity, ID: "p"}))
 		require.Empty(t, next(2*time.Second))
 		cancel()
 		require.ErrorIs(t, <-ended, context.Canceled)

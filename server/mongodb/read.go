@@ -142,11 +142,15 @@ func (s *Store) steady(ctx context.Context, portal string, revision func(*head) 
 		if err := read(ctx, before); err != nil {
 			return nil, unavailable("read", err)
 		}
+		whole, err := s.whole(ctx, portal)
+		if err != nil {
+			return nil, unavailable("read", err)
+		}
 		after, err := s.current(ctx, portal)
 		if err != nil {
 			return nil, err
 		}
-		if after.Generation == before.Generation && revision(after) == revision(before) {
+		if whole && after.Generation == before.Generation && revision(after) == revision(before) {
 			return before, nil
 		}
 		before = after

@@ -2,14 +2,10 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -19,291 +15,233 @@ const (
 	maxAncestors  = 100 // accounts above one that is written
 )
 
-func position(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
+// surroundings are what a changeset's users, accounts, contacts and records refer
+// to, as it will be stored: enough of a World to check them alone.
+type surroundings struct {
+	p  *planner
+	w  authz.World
+	at map[string][]int // which changes the first entities of a list are from
+}
 
-// refuse returns the faults that e would make, or nil. Paths begin at e itself;
-// faults elsewhere, such as the other end of a cycle, keep their own.
-func refuse(e authz.Stored, faults authz.Faults, at string) error {
-	if len(faults) == 0 {
+// references refuses a changeset whose entities refer to what will not be there,
+// and returns everything that is wrong.
+func (p *planner) references(ctx context.Context) error {
+	x := &surroundings{p: p, at: make(map[string][]int)}
+	x.w.Portal = authz.Portal{ID: p.before.ID, Policy: p.after.Fields.Policy}
+	for i := range p.c.Changes {
+		x.enter(i, p.c.Changes[i].New)
+	}
+	if len(x.at) == 0 {
 		return nil
 	}
-	told := slices.Clone(faults[:min(len(faults), maxFaultsTold)])
-	for i := range told {
-		if rest, ok := strings.CutPrefix(told[i].Path, at); ok {
-			told[i].Path = strings.TrimPrefix(rest, ".")
+	for _, step := range []func(context.Context) error{x.types, x.roles, x.contacts, x.ancestors, x.accounts, x.parents} {
+		if err := step(ctx); err != nil {
+			return err
 		}
 	}
-	msg := told.Error()
-	if len(told) == 1 {
-		msg = told[0].Msg
-	}
-	if more := len(faults) - len(told); more > 0 {
-		msg += fmt.Sprintf("\nand %d more", more)
-	}
-	return authz.Errorf(authz.Invalid, "%s cannot be stored: %s", e.Key(), msg).At(told[0].Path).Because(faults)
-}
-
-// surroundings are what one entity refers to, as far as it is stored: enough of
-// a World to check that entity alone.
-type surroundings struct {
-	s  *Store
-	h  *head
-	w  authz.World
-	at string // path of the entity
-}
-
-func (s *Store) around(h *head) *surroundings {
-	return &surroundings{s: s, h: h, w: authz.World{Bundle: authz.Bundle{Portal: authz.Portal{ID: h.ID, Policy: h.Fields.Policy}}}}
-}
-
-// exists reports whether what k names is stored; no id names nothing.
-func (x *surroundings) exists(ctx context.Context, k authz.Key) (bool, error) {
-	d, err := find[meta](ctx, x.s, x.h.scope(), k)
-	return d != nil, err
-}
-
-func (x *surroundings) verdict(e authz.Stored, err error) error {
-	if err != nil {
+	if err := x.verdict(); err != nil {
 		return err
 	}
-	return refuse(e, x.w.Validate(), x.at)
+	return p.leftBehind(ctx)
 }
 
-func (x *surroundings) userType(ctx context.Context, id string) error {
-	ok, err := x.exists(ctx, authz.Key{Kind: authz.UserTypeEntity, ID: id})
-	if ok {
+// enter puts what change i makes into the world.
+func (x *surroundings) enter(i int, e authz.Stored) {
+	list := ""
+	switch e := e.(type) {
+	case authz.User:
+		list, x.w.Users = "users", append(x.w.Users, e)
+	case authz.Account:
+		list, x.w.Accounts = "accounts", append(x.w.Accounts, e)
+	case authz.Contact:
+		list, x.w.Contacts = "contacts", append(x.w.Contacts, e)
+	case authz.Record:
+		list, x.w.Records = "records", append(x.w.Records, e)
+	default:
+		return
+	}
+	x.at[list] = append(x.at[list], i)
+}
+
+// found returns what will be there of the ids, less what the changeset itself says.
+func (x *surroundings) found(ctx context.Context, kind authz.EntityKind, ids []string) (map[string]*glimpse, error) {
+	var keys []authz.Key
+	for _, id := range distinct(ids) {
+		k := authz.Key{Kind: kind, ID: id}
+		if kind == authz.RecordEntity {
+			k.Of, k.ID, _ = strings.Cut(id, "/")
+		}
+		if _, written := x.p.writes[k]; !written && storable(k) {
+			keys = append(keys, k)
+		}
+	}
+	byID, err := x.p.stand(ctx, kind, keys)
+	found := make(map[string]*glimpse, len(byID))
+	for _, g := range byID {
+		found[x.p.sc.key(g.ID)] = g
+	}
+	return found, err
+}
+
+func (x *surroundings) types(ctx context.Context) error {
+	if c := x.p.c.Config; c != nil {
+		for i := range c.UserTypes {
+			x.w.UserTypes = append(x.w.UserTypes, authz.UserType{ID: c.UserTypes[i].ID, Linked: authz.LinkedContact})
+		}
+		return nil
+	}
+	found, err := x.found(ctx, authz.UserTypeEntity, each(x.w.Users, func(u authz.User) string { return u.UserType }))
+	for id := range found {
 		x.w.UserTypes = append(x.w.UserTypes, authz.UserType{ID: id, Linked: authz.LinkedContact})
 	}
 	return err
 }
 
-func (x *surroundings) roles(ctx context.Context, grants []authz.Grant) error {
-	seen := make(map[string]bool, len(grants))
-	for _, g := range grants {
-		if seen[g.Role] {
-			continue
+func (x *surroundings) roles(ctx context.Context) error {
+	if c := x.p.c.Config; c != nil {
+		x.w.Roles = each(c.Roles, func(r authz.Role) authz.Role { return authz.Role{ID: r.ID} })
+		return nil
+	}
+	var ids []string
+	for i := range x.w.Users {
+		for _, g := range x.w.Users[i].Grants {
+			ids = append(ids, g.Role)
 		}
-		seen[g.Role] = true
-		ok, err := x.exists(ctx, authz.Key{Kind: authz.RoleEntity, ID: g.Role})
+	}
+	found, err := x.found(ctx, authz.RoleEntity, ids)
+	for id := range found {
+		x.w.Roles = append(x.w.Roles, authz.Role{ID: id})
+	}
+	return err
+}
+
+// contacts adds those that are referred to with their accounts, which their users'
+// must agree with.
+func (x *surroundings) contacts(ctx context.Context) error {
+	ids := each(x.w.Users, func(u authz.User) string { return u.Contact })
+	for i := range x.w.Records {
+		ids = append(ids, x.w.Records[i].Contact)
+	}
+	found, err := x.found(ctx, authz.ContactEntity, ids)
+	for id, g := range found {
+		x.w.Contacts = append(x.w.Contacts, authz.Contact{ID: id, Account: g.Account})
+	}
+	return err
+}
+
+// ancestors follows the parents of accounts up, where a cycle would close.
+func (x *surroundings) ancestors(ctx context.Context) error {
+	known := make(map[string]bool)
+	level := x.w.Accounts
+	for n := 0; len(level) > 0; n++ {
+		var parents []string
+		for i := range level {
+			if id := level[i].Parent; id != "" && !known[id] {
+				known[id] = true
+				parents = append(parents, id)
+			}
+		}
+		found, err := x.found(ctx, authz.AccountEntity, parents)
 		if err != nil {
 			return err
 		}
-		if ok {
-			x.w.Roles = append(x.w.Roles, authz.Role{ID: g.Role})
+		if len(found) > 0 && n == maxAncestors {
+			return authz.Errorf(authz.TooLarge, "%s lies under more than %d accounts: move it up", x.w.Accounts[0].Key(), maxAncestors).At("parent")
 		}
+		first := len(x.w.Accounts)
+		for id, g := range found {
+			x.w.Accounts = append(x.w.Accounts, authz.Account{ID: id, Parent: g.Parent})
+		}
+		level = x.w.Accounts[first:]
 	}
 	return nil
 }
 
-// account adds the account, once and without its parent.
-func (x *surroundings) account(ctx context.Context, id string) error {
-	if slices.ContainsFunc(x.w.Accounts, func(a authz.Account) bool { return a.ID == id }) {
-		return nil
+// accounts adds those that are referred to, without their parents.
+func (x *surroundings) accounts(ctx context.Context) error {
+	ids := each(x.w.Users, func(u authz.User) string { return u.Account })
+	for i := range x.w.Contacts {
+		ids = append(ids, x.w.Contacts[i].Account)
 	}
-	ok, err := x.exists(ctx, authz.Key{Kind: authz.AccountEntity, ID: id})
-	if ok {
+	for i := range x.w.Records {
+		ids = append(ids, x.w.Records[i].Account)
+	}
+	known := make(map[string]bool, len(x.w.Accounts))
+	for i := range x.w.Accounts {
+		known[x.w.Accounts[i].ID] = true
+	}
+	found, err := x.found(ctx, authz.AccountEntity, slices.DeleteFunc(ids, func(id string) bool { return known[id] }))
+	for id := range found {
 		x.w.Accounts = append(x.w.Accounts, authz.Account{ID: id})
 	}
 	return err
 }
 
-// contact adds the contact with its account, which a user's must agree with.
-func (x *surroundings) contact(ctx context.Context, id string) error {
-	d, err := find[contactDoc](ctx, x.s, x.h.scope(), authz.Key{Kind: authz.ContactEntity, ID: id})
-	if err != nil || d == nil {
-		return err
+// parents adds the records that others belong to, without their own references.
+func (x *surroundings) parents(ctx context.Context) error {
+	var ids []string
+	for i := range x.w.Records {
+		if _, ok := x.w.Records[i].ParentKey(); ok {
+			ids = append(ids, x.w.Records[i].Parent)
+		}
 	}
-	x.w.Contacts = append(x.w.Contacts, authz.Contact{ID: id, Account: d.Account})
-	return x.account(ctx, d.Account)
-}
-
-// parent adds the record that r belongs to, without its own references.
-func (x *surroundings) parent(ctx context.Context, r *authz.Record) error {
-	k, ok := r.ParentKey()
-	if !ok || k == r.Key() {
-		return nil
-	}
-	ok, err := x.exists(ctx, k)
-	if ok {
-		x.w.Records = append(x.w.Records, authz.Record{Type: k.Of, ID: k.ID})
+	found, err := x.found(ctx, authz.RecordEntity, ids)
+	for id := range found {
+		typ, id, _ := strings.Cut(id, "/")
+		x.w.Records = append(x.w.Records, authz.Record{Type: typ, ID: id})
 	}
 	return err
 }
 
-func (s *Store) checkUser(ctx context.Context, h *head, u authz.User) error {
-	x := s.around(h)
-	x.w.Users, x.at = []authz.User{u}, position("users", 0)
-	return x.verdict(u, errors.Join(x.userType(ctx, u.UserType), x.roles(ctx, u.Grants), x.account(ctx, u.Account), x.contact(ctx, u.Contact)))
-}
-
-func (s *Store) checkRecord(ctx context.Context, h *head, r authz.Record) error {
-	x := s.around(h)
-	x.w.Records, x.at = []authz.Record{r}, position("records", 0)
-	return x.verdict(r, errors.Join(x.account(ctx, r.Account), x.contact(ctx, r.Contact), x.parent(ctx, &r)))
-}
-
-// checkContact looks, besides, for users who would be left with the account that
-// their contact had.
-func (s *Store) checkContact(ctx context.Context, h *head, c authz.Contact) error {
-	x := s.around(h)
-	x.w.Contacts, x.at = []authz.Contact{c}, position("contacts", 0)
-	if err := x.verdict(c, x.account(ctx, c.Account)); err != nil {
-		return err
+// verdict returns what is wrong as one error, and as Faults with the places of the
+// changes.
+func (x *surroundings) verdict() error {
+	faults := x.w.Validate()
+	if len(faults) == 0 {
+		return nil
 	}
-	filter := append(h.scope().all(), bson.E{Key: "contact", Value: c.ID},
-		bson.E{Key: "account", Value: bson.D{{Key: "$exists", Value: true}, {Key: "$ne", Value: c.Account}}})
-	id, err := s.first(ctx, users, filter)
-	if err != nil || id == "" {
-		return err
-	}
-	return authz.Errorf(authz.Conflict, "%s has the user %q, whose account is another: give the user no account, or this one, first", c.Key(), h.scope().key(id)).At("account")
-}
-
-// checkAccount follows the parents up, where a cycle would close.
-func (s *Store) checkAccount(ctx context.Context, h *head, a authz.Account) error {
-	x := s.around(h)
-	x.w.Accounts, x.at = []authz.Account{a}, position("accounts", 0)
-	for id := a.Parent; id != "" && id != a.ID; {
-		d, err := find[accountDoc](ctx, s, h.scope(), authz.Key{Kind: authz.AccountEntity, ID: id})
-		if err != nil {
-			return err
+	var told []string
+	var first, field string
+	for i, f := range faults {
+		change, rest := x.origin(f.Path)
+		name := f.Path
+		if change >= 0 {
+			name = strings.TrimSpace(x.p.c.Changes[change].Entity.String())
+			faults[i].Path = strings.TrimSuffix(fmt.Sprintf("changes[%d].%s", change, rest), ".")
 		}
-		if d == nil {
-			break
+		if i == 0 {
+			first, field = name, rest
 		}
-		if len(x.w.Accounts) > maxAncestors {
-			return authz.Errorf(authz.TooLarge, "%s lies under more than %d accounts: move it up", a.Key(), maxAncestors).At("parent")
-		}
-		x.w.Accounts = append(x.w.Accounts, d.entity(id))
-		id = d.Parent
-	}
-	return x.verdict(a, nil)
-}
-
-// referrer is a field by which documents of a collection refer to something.
-type referrer struct{ collection, field string }
-
-// referrers of each kind, in what is not configuration.
-var referrers = map[authz.EntityKind][]referrer{
-	authz.UserTypeEntity: {{users, "user_type"}},
-	authz.RoleEntity:     {{users, "grants.role"}},
-	authz.AccountEntity:  {{users, "account"}, {contacts, "account"}, {records, "account"}, {accounts, "parent"}},
-	authz.ContactEntity:  {{users, "contact"}, {records, "contact"}},
-	authz.RecordEntity:   {{records, "parent"}},
-}
-
-// checkDelete returns NotFound when k is not there and Conflict when something
-// refers to it.
-func (s *Store) checkDelete(ctx context.Context, h *head, k authz.Key) error {
-	d, err := find[meta](ctx, s, h.scope(), k)
-	if err != nil {
-		return err
-	}
-	if d == nil {
-		return absent(k, h.ID)
-	}
-	by, err := s.configReferrer(ctx, h, k)
-	for _, r := range referrers[k.Kind] {
-		if err != nil || by != "" {
-			break
-		}
-		by, err = s.dataReferrer(ctx, h, r, k)
-	}
-	if err != nil || by == "" {
-		return err
-	}
-	return authz.Errorf(authz.Conflict, "%s is still in use: %s refers to it; change that first", k, by)
-}
-
-func (s *Store) dataReferrer(ctx context.Context, h *head, r referrer, k authz.Key) (string, error) {
-	id := k.ID
-	if k.Kind == authz.RecordEntity {
-		id = k.Of + "/" + k.ID
-	}
-	found, err := s.first(ctx, r.collection, append(h.scope().all(), bson.E{Key: r.field, Value: id}))
-	if err != nil || found == "" {
-		return "", err
-	}
-	return fmt.Sprintf("%s %q (%s)", strings.TrimSuffix(r.collection, "s"), h.scope().key(found), r.field), nil
-}
-
-// first returns the _id of one document that matches, or "".
-func (s *Store) first(ctx context.Context, collection string, filter bson.D) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
-	defer cancel()
-	var d struct {
-		ID string `bson:"_id"`
-	}
-	err := s.db.Collection(collection).FindOne(ctx, filter, options.FindOne().SetProjection(bson.D{{Key: "_id", Value: 1}})).Decode(&d)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return "", nil
-	}
-	return d.ID, err
-}
-
-// configReferrer returns what in the configuration refers to k, or "".
-func (s *Store) configReferrer(ctx context.Context, h *head, k authz.Key) (string, error) {
-	switch k.Kind {
-	case authz.UserTypeEntity, authz.RoleEntity, authz.NodeEntity:
-	default:
-		return "", nil
-	}
-	b, err := s.configuration(ctx, h)
-	if err != nil {
-		return "", err
-	}
-	switch k.Kind {
-	case authz.UserTypeEntity:
-		return typeReferrer(b, k.ID), nil
-	case authz.RoleEntity:
-		return roleReferrer(b, k.ID), nil
-	}
-	return nodeReferrer(b, k.ID), nil
-}
-
-func typeReferrer(b *authz.Bundle, id string) string {
-	for _, t := range b.UserTypes {
-		if t.ID != id && slices.Contains(t.Manages, id) {
-			return t.Key().String() + " (manages)"
+		if i < maxFaultsTold {
+			told = append(told, x.line(len(faults) > 1, name, first, rest, f.Msg))
 		}
 	}
-	return ""
+	msg := strings.Join(told, "\n")
+	if more := len(faults) - len(told); more > 0 {
+		msg += fmt.Sprintf("\nand %d more", more)
+	}
+	return authz.Errorf(authz.Invalid, "%s cannot be stored: %s", first, msg).At(field).Because(faults)
 }
 
-func roleReferrer(b *authz.Bundle, id string) string {
-	for _, r := range b.Roles {
-		if slices.Contains(r.Inherits, id) {
-			return r.Key().String() + " (inherits)"
-		}
+// line is one fault of the message, with what it is of when there are several.
+func (x *surroundings) line(several bool, name, first, field, msg string) string {
+	switch {
+	case !several:
+		return msg
+	case name != first:
+		return name + ": " + field + ": " + msg
 	}
-	for _, t := range b.UserTypes {
-		if slices.ContainsFunc(t.AllowedRoles, func(a authz.AllowedRole) bool { return a.Role == id }) {
-			return t.Key().String() + " (allowed_roles)"
-		}
-	}
-	return ""
+	return field + ": " + msg
 }
 
-func nodeReferrer(b *authz.Bundle, id string) string {
-	for _, n := range b.Screens {
-		if n.Parent == id {
-			return n.Key().String() + " (parent)"
-		}
-		if slices.Contains(n.AlsoIn, id) {
-			return n.Key().String() + " (also_in)"
-		}
+// origin returns which change the path leads to, and the rest of the path; -1 for
+// what was stored before, such as the other end of a cycle.
+func (x *surroundings) origin(path string) (change int, rest string) {
+	list, tail, _ := strings.Cut(path, "[")
+	n, rest, _ := strings.Cut(tail, "]")
+	i, err := strconv.Atoi(n)
+	if err != nil || i >= len(x.at[list]) {
+		return -1, path
 	}
-	for _, r := range b.Rights {
-		if r.Node == id {
-			return "the " + r.Key().String()
-		}
-	}
-	for typ, byAction := range b.Portal.ResourceScreens {
-		for _, screen := range byAction {
-			if screen == id {
-				return fmt.Sprintf("the portal (resource_screens of %q)", typ)
-			}
-		}
-	}
-	return ""
+	return x.at[list][i], strings.TrimPrefix(rest, ".")
 }

@@ -72,37 +72,37 @@ func TestPutStoresWhatImportStores(t *testing.T) {
 		s, w := open(t, o), full("sweetlife")
 		bare := w.Portal
 		bare.ResourceScreens = nil
-		put := func(e authz.Stored) {
+		write := func(e authz.Stored) {
 			t.Helper()
-			require.NoError(t, s.Put(t.Context(), "sweetlife", "admin", e))
+			require.NoError(t, put(t.Context(), s, "sweetlife", "admin", e))
 		}
-		put(bare)
+		write(bare)
 		for _, i := range []int{0, 1, 2, 3} { // clerk inherits from those before it
-			put(w.Roles[i])
+			write(w.Roles[i])
 		}
 		bareStaff := w.UserTypes[0]
 		bareStaff.Manages = nil
-		put(bareStaff)
-		put(w.UserTypes[1])
-		put(w.UserTypes[0])
+		write(bareStaff)
+		write(w.UserTypes[1])
+		write(w.UserTypes[0])
 		for _, n := range w.Screens {
-			put(n)
+			write(n)
 		}
-		put(w.Portal)
+		write(w.Portal)
 		for _, r := range w.Rights {
-			put(r)
+			write(r)
 		}
 		for _, a := range w.Accounts {
-			put(a)
+			write(a)
 		}
 		for _, c := range w.Contacts {
-			put(c)
+			write(c)
 		}
 		for _, u := range w.Users {
-			put(u)
+			write(u)
 		}
 		for _, r := range w.Records {
-			put(r)
+			write(r)
 		}
 		got, err := s.World(t.Context(), "sweetlife")
 		require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestReadersFindNothing(t *testing.T) {
 			kindOf(t, authz.NotFound, err)
 			_, err = s.World(t.Context(), portal)
 			kindOf(t, authz.NotFound, err)
-			kindOf(t, authz.NotFound, s.Delete(t.Context(), portal, "x", authz.Key{Kind: authz.UserEntity, ID: "ann@acme"}))
+			kindOf(t, authz.NotFound, del(t.Context(), s, portal, "x", authz.Key{Kind: authz.UserEntity, ID: "ann@acme"}))
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,7 +55,10 @@ type Store struct {
 
 	// turn holds one token: writes to the embedded database, which compares and
 	// sets in two steps, take turns.
-	turn   chan struct{}
+	turn chan struct{}
+	// unfinished says that a journal may be left: only for the embedded database.
+	unfinished atomic.Bool
+
 	logins logins
 	nudges nudges
 	agenda agenda
@@ -105,6 +109,7 @@ func connect(o *Options) (*Store, error) {
 		turn: make(chan struct{}, 1), sweep: make(chan struct{}, 1), broom: make(chan struct{}, 1),
 	}
 	s.turn <- struct{}{}
+	s.unfinished.Store(o.Embedded)
 	s.broom <- struct{}{}
 	return s, nil
 }
@@ -116,6 +121,9 @@ func (s *Store) prepare(ctx context.Context) error {
 	}
 	if err := s.createCollections(ctx); err != nil {
 		return err
+	}
+	if err := s.inTurn(ctx, func(context.Context) error { return nil }); err != nil {
+		return unavailable("written", err)
 	}
 	if err := s.finish(ctx); err != nil {
 		return err
