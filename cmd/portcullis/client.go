@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,15 +16,18 @@ import (
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/config"
+	"github.com/portcullis-authz/portcullis/server/keys"
 )
 
-// serverVariable names the server to ask in the environment of clients. It is no
-// key of the configuration.
-const serverVariable = config.Prefix + "SERVER"
+// Variables of clients, which are no keys of the configuration.
+const (
+	serverVariable = config.Prefix + "SERVER" // names the server to ask
+	keyVariable    = config.Prefix + "KEY"    // is sent as a bearer key
+)
 
 // serverFlags say which server to ask, and for how long.
 type serverFlags struct {
-	Server *string       `help:"Address of a running server; else $$${server_variable}, else the one that $$${addr_variable} makes a server on this machine listen on, else ${server_default}." placeholder:"URL" xor:"where"`
+	Server *string       `help:"Address of a running server, http://host:port or unix:/path; else $$${server_variable}, else the one that $$${addr_variable} makes a server on this machine listen on, else ${server_default}." placeholder:"URL" xor:"where"`
 	Wait   time.Duration `help:"How long to wait for the server's answer." default:"${wait_default}" placeholder:"TIME"`
 }
 
@@ -32,11 +36,19 @@ const (
 	waitDefault  = 10 * time.Second
 )
 
-// address returns the URL of the server to ask, without a slash at its end.
-func (f *serverFlags) address(s *streams) (string, error) {
+// remote is a running server.
+type remote struct {
+	base   string // URL, without a slash at its end
+	socket string // path of the Unix socket that leads there; empty: none
+	key    string // sent as a bearer key; empty: none
+	wait   time.Duration
+}
+
+// remote returns the server to ask, and the key of the environment to ask it with.
+func (f *serverFlags) remote(s *streams) (*remote, error) {
 	text, from := "http://"+config.Default().Addr, "the default"
 	if addr := variable(s.env, addrVariable); addr != "" {
-		text, from = "http://"+reachable(addr), addrVariable
+		text, from = reachable(addr), addrVariable
 	}
 	if v := variable(s.env, serverVariable); v != "" {
 		text, from = v, serverVariable
@@ -44,11 +56,38 @@ func (f *serverFlags) address(s *streams) (string, error) {
 	if f.Server != nil {
 		text, from = *f.Server, "--server"
 	}
+	r, err := remoteAt(text)
+	if err != nil {
+		return nil, err.At(from)
+	}
+	r.key, r.wait = variable(s.env, keyVariable), f.Wait
+	if _, _, ok := keys.Parse(r.key); !ok && r.key != "" {
+		return nil, authz.Errorf(authz.Invalid, "holds no key: want one such as ptc_..., whole, as portcullis key create shows it").At(keyVariable)
+	}
+	return r, nil
+}
+
+// remoteAt returns the server at an address of either form.
+func remoteAt(text string) (*remote, *authz.Error) {
+	if path, ok := config.Socket(text); ok && path != "" {
+		return &remote{base: "http://localhost", socket: path, wait: waitDefault}, nil
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", authz.Errorf(authz.Invalid, "want the address of a server such as http://127.0.0.1:8181, got %q", text).At(from)
+		return nil, authz.Errorf(authz.Invalid, "want the address of a server such as http://127.0.0.1:8181 or unix:/run/portcullis.sock, got %q", text)
 	}
-	return strings.TrimSuffix(text, "/"), nil
+	return &remote{base: strings.TrimSuffix(text, "/"), wait: waitDefault}, nil
+}
+
+// String returns the address, as messages name the server.
+func (r *remote) String() string {
+	if r.socket != "" {
+		return config.SocketPrefix + r.socket
+	}
+	if u, err := url.Parse(r.base); err == nil {
+		return u.Scheme + "://" + u.Host
+	}
+	return r.base
 }
 
 // variable returns the value of an environment variable, or "".
@@ -61,82 +100,116 @@ func variable(env []string, name string) string {
 	return ""
 }
 
-// reachable returns the address at which a server that listens on addr can be
-// reached from the same machine.
+// reachable returns the URL, or the socket, at which a server that listens on addr
+// can be reached from the same machine.
 func reachable(addr string) string {
+	if _, ok := config.Socket(addr); ok {
+		return addr
+	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return addr
+		return "http://" + addr
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return net.JoinHostPort(host, port)
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 16 << 20
 
-// fetch sends one request within wait and returns the status and the body of the
-// answer. body is JSON, or empty. It follows no redirect: a question goes to the
+// reply is an answer of a server.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send sends one request and returns the answer. body is JSON, or empty; header may
+// be nil. It follows no redirect: a question, and the key with it, goes to the
 // server that was named and to no other.
-func fetch(ctx context.Context, wait time.Duration, method, address, body string) (status int, answer string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
+func (r *remote) send(ctx context.Context, method, path, body string, header http.Header) (*reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.wait)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, strings.NewReader(body))
 	if err != nil {
-		return 0, "", authz.Errorf(authz.Invalid, "%q is no address of a server: %v", address, err).Because(err)
+		return nil, authz.Errorf(authz.Invalid, "%q is no address of a server: %v", r.base+path, err).Because(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if r.key != "" {
+		req.Header.Set("Authorization", "Bearer "+r.key)
+	}
+	maps.Copy(req.Header, header)
+	client := &http.Client{Transport: r.transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
-		return 0, "", unreachable(req.URL, wait, err)
+		return nil, r.unreachable(err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return 0, "", unreachable(req.URL, wait, err)
+		return nil, r.unreachable(err)
 	}
 	if len(text) > maxAnswer {
-		return 0, "", authz.Errorf(authz.TooLarge, "the server at %s answers with more than %d bytes", origin(req.URL), maxAnswer)
+		return nil, authz.Errorf(authz.TooLarge, "the server at %s answers with more than %d bytes", r, maxAnswer)
 	}
-	return resp.StatusCode, string(text), nil
+	return &reply{resp.StatusCode, resp.Header, string(text)}, nil
 }
 
-func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
+// transport leads to the socket when there is one.
+func (r *remote) transport() http.RoundTripper {
+	if r.socket == "" {
+		return http.DefaultTransport
+	}
+	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", r.socket)
+	}}
+}
 
 // unreachable says why there was no answer, and what to do about it.
-func unreachable(u *url.URL, wait time.Duration, err error) error {
+func (r *remote) unreachable(err error) error {
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return authz.Errorf(authz.Unavailable, "no server listens at %s: start one with portcullis serve, or name another with --server", origin(u))
+	case errors.Is(err, syscall.ECONNREFUSED), r.socket != "" && errors.Is(err, syscall.ENOENT):
+		return authz.Errorf(authz.Unavailable, "no server listens at %s: start one with portcullis serve, or name another with --server", r)
 	case errors.Is(err, context.DeadlineExceeded):
-		return authz.Errorf(authz.Unavailable, "the server at %s did not answer within %s: see its log, or wait longer with --wait", origin(u), wait)
+		return authz.Errorf(authz.Unavailable, "the server at %s did not answer within %s: see its log, or wait longer with --wait", r, r.wait)
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
-	return authz.Errorf(authz.Unavailable, "the server at %s cannot be reached: %v", origin(u), err)
+	return authz.Errorf(authz.Unavailable, "the server at %s cannot be reached: %v", r, err)
 }
 
 // post sends a JSON body and returns the body of a 200 answer.
-func post(ctx context.Context, wait time.Duration, address, body string) (string, error) {
-	status, answer, err := fetch(ctx, wait, http.MethodPost, address, body)
+func (r *remote) post(ctx context.Context, path, body string) (string, error) {
+	a, err := r.send(ctx, http.MethodPost, path, body, nil)
 	if err != nil {
 		return "", err
 	}
-	if status != http.StatusOK {
-		return "", authz.Errorf(kindOf(status), "the server answers %d %s: %s", status, http.StatusText(status), message(answer))
+	if a.status != http.StatusOK {
+		return "", authz.Errorf(kindOf(a.status), "the server answers %d %s: %s%s", a.status, http.StatusText(a.status), message(a.body), r.hint(a.status))
 	}
-	return answer, nil
+	return a.body, nil
+}
+
+// hint says where a key is taken from when one is missing.
+func (r *remote) hint(status int) string {
+	if status == http.StatusUnauthorized && r.key == "" {
+		return "; the key to send is taken from $" + keyVariable
+	}
+	return ""
 }
 
 func kindOf(status int) authz.Kind {
 	switch {
 	case status == http.StatusNotFound:
 		return authz.NotFound
+	case status == http.StatusUnauthorized:
+		return authz.Unauthenticated
+	case status == http.StatusForbidden:
+		return authz.Forbidden
 	case status >= http.StatusInternalServerError:
 		return authz.Unavailable
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/portcullis-authz/portcullis/server"
+	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/config"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
 )
@@ -30,9 +31,10 @@ type storeFlags struct {
 
 // serviceFlags are the other keys.
 type serviceFlags struct {
-	Addr          *string `key:"addr" help:"${addr}" placeholder:"HOST:PORT"`
+	Addr          *string `key:"addr" help:"${addr}" placeholder:"ADDRESS"`
 	Policies      *string `key:"policies" help:"${policies}" placeholder:"DIR"`
 	DefaultPortal *string `key:"default_portal" name:"default-portal" help:"${default_portal}" placeholder:"ID"`
+	AuthAnonymous *string `key:"auth.anonymous" name:"auth-anonymous" help:"${auth_anonymous}" placeholder:"PERMISSIONS"`
 	LimitsBody    *string `key:"limits.body" name:"limits-body" help:"${limits_body}" placeholder:"BYTES"`
 	LimitsDepth   *string `key:"limits.depth" name:"limits-depth" help:"${limits_depth}" placeholder:"N"`
 	LimitsBatch   *string `key:"limits.batch" name:"limits-batch" help:"${limits_batch}" placeholder:"N"`
@@ -62,7 +64,7 @@ func configHelp() kong.Option {
 }
 
 // load returns the configuration that file, environment and the given flags make.
-// The variable that names a server to ask may stand beside those of the service.
+// The variables of clients may stand beside those of the service.
 func load(s *streams, file string, groups ...any) (config.Config, error) {
 	flags := map[string]string{}
 	for _, g := range groups {
@@ -73,7 +75,9 @@ func load(s *streams, file string, groups ...any) (config.Config, error) {
 			}
 		}
 	}
-	env := slices.DeleteFunc(slices.Clone(s.env), func(v string) bool { return strings.HasPrefix(v, serverVariable+"=") })
+	env := slices.DeleteFunc(slices.Clone(s.env), func(v string) bool {
+		return strings.HasPrefix(v, serverVariable+"=") || strings.HasPrefix(v, keyVariable+"=")
+	})
 	c, err := config.Load(config.Sources{File: file, Environ: env, Flags: flags})
 	if err != nil {
 		return c, fmt.Errorf("the configuration is wrong:\n%w", err)
@@ -100,7 +104,7 @@ func storeOptions(c *config.Config, log *slog.Logger) server.StoreOptions {
 
 func serverOptions(c *config.Config, log *slog.Logger) server.Options {
 	return server.Options{
-		Addr: c.Addr, Store: storeOptions(c, log), Policies: c.Policies, DefaultPortal: c.DefaultPortal,
+		Addr: c.Addr, Store: storeOptions(c, log), Policies: c.Policies, DefaultPortal: c.DefaultPortal, Anonymous: permissions(c.Auth.Permissions()),
 		Eval: c.Limits.Eval, Cache: c.Limits.Cache, Poll: c.Poll, DrainDelay: c.Drain.Delay,
 		HTTP: httpapi.Options{
 			Body: int(c.Limits.Body), Depth: c.Limits.Depth, Batch: c.Limits.Batch,
@@ -108,6 +112,18 @@ func serverOptions(c *config.Config, log *slog.Logger) server.Options {
 		},
 		Log: log, Now: time.Now,
 	}
+}
+
+// permissions returns a list of names as permissions: nil when none is said.
+func permissions(names []string, said bool) []authz.Permission {
+	if !said {
+		return nil
+	}
+	ps := make([]authz.Permission, len(names))
+	for i, name := range names {
+		ps[i] = authz.Permission(name)
+	}
+	return ps
 }
 
 // configCmd checks and shows the configuration.

@@ -167,7 +167,7 @@ func (c *decideCmd) portal(worlds []authz.World) (string, error) {
 
 // online asks a server.
 func (c *decideCmd) online(ctx context.Context, s *streams, q authz.Query) (a authzen.Answer, err error) {
-	address, err := c.address(s)
+	r, err := c.remote(s)
 	if err != nil {
 		return a, err
 	}
@@ -179,12 +179,12 @@ func (c *decideCmd) online(ctx context.Context, s *streams, q authz.Query) (a au
 	if err != nil {
 		return a, err
 	}
-	text, err := post(ctx, c.Wait, address+path, string(body))
+	text, err := r.post(ctx, path, string(body))
 	if err != nil {
 		return a, err
 	}
 	if err := json.Unmarshal([]byte(text), &a); err != nil || a.Context.Outcome == "" {
-		return a, authz.Errorf(authz.Unavailable, "%s is no Portcullis server: it answers %s", address, message(text))
+		return a, authz.Errorf(authz.Unavailable, "%s is no Portcullis server: it answers %s", r, message(text))
 	}
 	return a, nil
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server"
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/config"
 )
 
 // prepareDemo points the flags at a throw-away folder and the demo's portal.
@@ -63,18 +65,37 @@ func demo(ctx context.Context, s *streams, srv *server.Server) error {
 		return stopped(ctx, err)
 	}
 	var b strings.Builder
-	base := "http://" + srv.Addr().String()
-	fmt.Fprintf(&b, "Portcullis is serving the demo portal %s at %s. Try:\n", demoPortal, base)
+	r, curl, err := itself(srv.Addr())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "Portcullis is serving the demo portal %s at %s. Try:\n", demoPortal, r)
 	for _, q := range demoQuestions {
-		answer, err := post(ctx, waitDefault, base+q.path, q.body)
+		answer, err := r.post(ctx, q.path, q.body)
 		if err != nil {
 			return stopped(ctx, err)
 		}
-		fmt.Fprintf(&b, "\n# %s\ncurl -s %s%s -H 'Content-Type: application/json' -d '%s'\n%s\n", q.title, base, q.path, q.body, answer)
+		fmt.Fprintf(&b, "\n# %s\n%s%s -H 'Content-Type: application/json' -d '%s'\n%s\n", q.title, curl, q.path, q.body, answer)
 	}
 	b.WriteString("\nCtrl-C stops it and leaves nothing behind.\n")
 	_, err = io.WriteString(s.out, b.String())
 	return err
+}
+
+// itself returns the demo's own server as a client reaches it, and how curl does.
+func itself(addr net.Addr) (*remote, string, error) {
+	at := addr.String()
+	if addr.Network() == "unix" {
+		at = config.SocketPrefix + at
+	}
+	r, err := remoteAt(reachable(at))
+	if err != nil {
+		return nil, "", err
+	}
+	if r.socket != "" {
+		return r, "curl -s --unix-socket " + r.socket + " " + r.base, nil
+	}
+	return r, "curl -s " + r.base, nil
 }
 
 // stopped drops an error that only says that the server was told to stop.

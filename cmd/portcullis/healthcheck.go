@@ -12,16 +12,17 @@ type healthcheckCmd struct{ serverFlags }
 
 // Run asks the server whether it is ready.
 func (c *healthcheckCmd) Run(ctx context.Context, s *streams) error {
-	address, err := c.address(s)
+	r, err := c.remote(s)
 	if err != nil {
 		return err
 	}
-	status, detail, err := fetch(ctx, c.Wait, http.MethodGet, address+"/readyz", "")
+	r.key = "" // health takes none, and whoever asks for it need not have one
+	a, err := r.send(ctx, http.MethodGet, "/readyz", "", nil)
 	if err != nil {
 		return err
 	}
-	if status != http.StatusOK {
-		return authz.Errorf(authz.Unavailable, "the server at %s is not ready (%d): %s", address, status, detail)
+	if a.status != http.StatusOK {
+		return authz.Errorf(authz.Unavailable, "the server at %s is not ready (%d): %s", r, a.status, a.body)
 	}
 	_, err = fmt.Fprintln(s.out, "ready")
 	return err

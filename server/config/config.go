@@ -10,11 +10,12 @@ import (
 // Config is the whole configuration. The zero value is not valid; start from
 // [Default] or [Load].
 type Config struct {
-	Addr          string        `koanf:"addr" doc:"Address on which the service listens, as host:port; port 0 takes a free one."`
+	Addr          string        `koanf:"addr" doc:"Address on which the service listens: host:port, of which port 0 takes a free one, or unix:/path of a socket."`
 	Data          string        `koanf:"data" doc:"Folder of the embedded database; used when mongo.uri is empty."`
 	Mongo         Mongo         `koanf:"mongo"`
 	Policies      string        `koanf:"policies" doc:"Folder of Rego to load beside the built-in policies; empty: built in only."`
 	DefaultPortal string        `koanf:"default_portal" doc:"Portal of requests whose path names none; empty: the only portal, if there is one."`
+	Auth          Auth          `koanf:"auth"`
 	Log           Log           `koanf:"log"`
 	Limits        Limits        `koanf:"limits"`
 	Poll          time.Duration `koanf:"poll" doc:"How often the store is asked for changes; from 10ms to 1s."`
@@ -25,6 +26,32 @@ type Config struct {
 type Mongo struct {
 	URI      Secret `koanf:"uri" doc:"MongoDB replica set, mongodb:// or mongodb+srv://; empty: the embedded database."`
 	Database string `koanf:"database" doc:"Name of the database."`
+}
+
+// Auth says who is let in.
+type Auth struct {
+	Anonymous string `koanf:"anonymous" doc:"What callers without a key may do: decide, search and explain, with commas between them, or none; empty: all three where only this machine can call (loopback and Unix sockets), and none elsewhere."`
+}
+
+// None in Auth.Anonymous stands for no permission at all.
+const None = "none"
+
+// anonymous are the permissions that need no key when the operator says so.
+var anonymous = []string{"decide", "search", "explain"}
+
+// Permissions returns the permissions of callers without a key, and false when the
+// operator does not say which.
+func (a Auth) Permissions() (names []string, said bool) {
+	switch a.Anonymous {
+	case "":
+		return nil, false
+	case None:
+		return []string{}, true
+	}
+	for name := range strings.SplitSeq(a.Anonymous, ",") {
+		names = append(names, strings.TrimSpace(name))
+	}
+	return names, true
 }
 
 // Log says what is logged and how.

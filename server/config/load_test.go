@@ -41,6 +41,7 @@ func TestPrecedence(t *testing.T) {
 		"mongo.database": {"b1", "b2", "b3"},
 		"policies":       {"p1", "p2", "p3"},
 		"default_portal": {"q1", "q2", "q3"},
+		"auth.anonymous": {"none", "search", "decide, explain"},
 		"log.level":      {"debug", "warn", "error"},
 		"log.format":     {"json", "text", "json"},
 		"limits.body":    {"2001", "2002", "2003"},
@@ -77,6 +78,7 @@ func TestPrecedence(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, config.Config{
 		Addr: "127.0.0.1:3", Data: "d3", Mongo: config.Mongo{URI: "mongodb+srv://h3", Database: "b3"}, Policies: "p3", DefaultPortal: "q3",
+		Auth:   config.Auth{Anonymous: "decide, explain"},
 		Log:    config.Log{Level: "error", Format: "json"},
 		Limits: config.Limits{Body: 2003, Depth: 13, Batch: 23, Eval: 33 * time.Millisecond, Request: 43 * time.Second, Cache: 53},
 		Poll:   63 * time.Millisecond, Drain: config.Drain{Delay: 3 * time.Second, Timeout: 6 * time.Second},
@@ -143,7 +145,7 @@ func TestLoadFaults(t *testing.T) {
 		{"all layers", config.Sources{File: file(t, "log: {level: x}\n"), Environ: []string{"PORTCULLIS_LOG_FORMAT=y"}, Flags: map[string]string{"addr": "z"}},
 			"FILE:1: log.level: must be one of debug, info, warn, error, got \"x\"\n" +
 				"PORTCULLIS_LOG_FORMAT: log.format: must be one of text, json, got \"y\"\n" +
-				`--addr: addr: must be host:port with a port up to 65535, such as 127.0.0.1:8181, got "z"`},
+				`--addr: addr: must be host:port with a port up to 65535, such as 127.0.0.1:8181, or unix:/path of a socket, got "z"`},
 		{"secret in broken YAML", config.Sources{File: file(t, "mongo:\n  uri: \"mongodb://u:hunter2@h\n")}, "FILE:2: is no YAML: could not find end character of double-quoted text"},
 		{"large file", config.Sources{File: file(t, strings.Repeat("#", config.MaxFile+1))}, "FILE: is too large: at most 65536 bytes"},
 		{"many keys", config.Sources{File: file(t, strings.Repeat("a: b\n", 600))}, "FILE:501: is one key too many: at most 500"},
@@ -192,7 +194,7 @@ func TestReference(t *testing.T) {
 		require.True(t, strings.HasSuffix(k.Doc, "."), k.Name)
 	}
 	require.Equal(t, []string{
-		"addr", "data", "mongo.uri", "mongo.database", "policies", "default_portal", "log.level", "log.format", "limits.body", "limits.depth",
+		"addr", "data", "mongo.uri", "mongo.database", "policies", "default_portal", "auth.anonymous", "log.level", "log.format", "limits.body", "limits.depth",
 		"limits.batch", "limits.eval", "limits.request", "limits.cache", "poll", "drain.delay", "drain.timeout",
 	}, names)
 	i := slices.IndexFunc(keys, func(k config.Key) bool { return k.Name == "default_portal" })
@@ -203,6 +205,27 @@ func TestReference(t *testing.T) {
 	require.Equal(t, "PORTCULLIS_LIMITS_EVAL", keys[i].Env)
 	require.Equal(t, "limits-eval", keys[i].Flag)
 	require.Equal(t, "100ms", keys[i].Default)
+}
+
+func TestAnonymous(t *testing.T) {
+	for text, want := range map[string][]string{"": nil, "none": {}, "decide": {"decide"}, " decide ,explain": {"decide", "explain"}} {
+		names, said := config.Auth{Anonymous: text}.Permissions()
+		require.Equal(t, want, names, text)
+		require.Equal(t, text != "", said, text)
+	}
+}
+
+func TestSocket(t *testing.T) {
+	c := config.Default()
+	for addr, good := range map[string]bool{"unix:/run/p.sock": true, "unix:/p": true, "unix:": false, "unix:p.sock": false, "unix:/run/": false, "unix:/a\x00b": false} {
+		c.Addr = addr
+		require.Equal(t, good, c.Validate() == nil, addr)
+	}
+	path, ok := config.Socket("unix:/run/p.sock")
+	require.True(t, ok)
+	require.Equal(t, "/run/p.sock", path)
+	_, ok = config.Socket("127.0.0.1:8181")
+	require.False(t, ok)
 }
 
 func TestSecret(t *testing.T) {

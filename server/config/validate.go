@@ -44,10 +44,11 @@ func (c *checks) oneOf(key, got string, want ...string) {
 
 func (c *Config) problems() []*Problem {
 	var k checks
-	k.that(isAddr(c.Addr), "addr", "must be host:port with a port up to 65535, such as 127.0.0.1:8181, got %s", clip(c.Addr))
+	c.checkAddr(&k)
 	k.that(c.Data != "" || c.Mongo.URI != "", "data", "must name a folder while mongo.uri is empty")
 	k.that(c.Mongo.URI == "" || isMongo(c.Mongo.URI.Reveal()), "mongo.uri", "must begin with mongodb:// or mongodb+srv:// and name a host, such as mongodb://127.0.0.1:27017/?replicaSet=rs0")
 	k.that(database.MatchString(c.Mongo.Database), "mongo.database", `must be 1 to 63 letters, digits, "_" or "-", got %s`, clip(c.Mongo.Database))
+	c.Auth.check(&k)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")
 	c.Limits.check(&k)
@@ -65,6 +66,35 @@ func (l *Limits) check(k *checks) {
 	k.duration("limits.request", l.Request, time.Millisecond, time.Minute)
 	k.that(l.Request >= l.Eval || l.Request < time.Millisecond, "limits.request", "must be at least limits.eval, which is %s, got %s: an evaluation could never use its time", l.Eval, l.Request)
 	k.number("limits.cache", int64(l.Cache), 1, 10_000_000)
+}
+
+// SocketPrefix begins an address that is a Unix socket.
+const SocketPrefix = "unix:"
+
+// Socket returns the path of the Unix socket that the address names, and false for
+// any other address.
+func Socket(addr string) (path string, ok bool) { return strings.CutPrefix(addr, SocketPrefix) }
+
+func (c *Config) checkAddr(k *checks) {
+	if path, ok := Socket(c.Addr); ok {
+		k.that(strings.HasPrefix(path, "/") && !strings.HasSuffix(path, "/") && !strings.ContainsRune(path, 0), "addr",
+			"must name the file of a socket by its whole path, such as unix:/run/portcullis.sock, got %s", clip(c.Addr))
+		return
+	}
+	k.that(isAddr(c.Addr), "addr", "must be host:port with a port up to 65535, such as 127.0.0.1:8181, or unix:/path of a socket, got %s", clip(c.Addr))
+}
+
+func (a *Auth) check(k *checks) {
+	names, _ := a.Permissions()
+	for _, name := range names {
+		switch {
+		case name == "admin" || name == "log":
+			k.that(false, "auth.anonymous", "cannot hold %s: that always takes a key", name)
+		case !slices.Contains(anonymous, name):
+			k.that(false, "auth.anonymous", "must be %s, or some of %s with commas between them, got %s", None, strings.Join(anonymous, ", "), clip(a.Anonymous))
+			return
+		}
+	}
 }
 
 func isAddr(s string) bool {
