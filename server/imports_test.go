@@ -74,7 +74,8 @@ var arrows = map[string][]string{
 	"server/fixture":    {"server/authz", "server/yamltree"},
 	"server/yamltree":   {"server/authz"},
 	"server/policytest": {"policies", "server/authz", "server/engine", "server/fixture", "server/pdp", "server/policy", "server/yamltree"},
-	"server/testreport": {"server/policytest", "server/yamltree"},
+	"server/testreport": {"server/policytest", "server/terminal", "server/yamltree"},
+	"server/terminal":   {},
 	"server/schema":     {"policies"},
 	"server/scaffold":   {"policies", "server/schema"},
 	"server/engine":     {"server/authz", "server/rbac"},
@@ -85,7 +86,7 @@ var arrows = map[string][]string{
 		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy",
 	},
 	"cmd/portcullis": {
-		"policies", "server", "server/authz", "server/authzen", "server/config", "server/fixture", "server/httpapi",
+		"policies", "server", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/fixture", "server/httpapi",
 		"server/keys", "server/policy", "server/policytest", "server/scaffold", "server/schema", "server/testreport", "server/yamltree",
 	},
 }

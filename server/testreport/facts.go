@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/portcullis-authz/portcullis/server/terminal"
 )
 
 // factsFirst are the facts in the order in which a reader looks at them; the others
@@ -113,13 +115,13 @@ func (l *layout) value(indent string, v any, after string, first []string) {
 	m, isMap := v.(map[string]any)
 	list, isList := v.([]any)
 	switch {
-	case isMap && width(text) > room && len(m) > 0:
+	case isMap && terminal.Width(text) > room && len(m) > 0:
 		l.members(indent, m, after, first)
-	case isList && width(text) > room && len(list) > 0:
+	case isList && terminal.Width(text) > room && len(list) > 0:
 		l.elements(indent, list, after)
-	case !l.whole && width(text) > maxValue:
+	case !l.whole && terminal.Width(text) > maxValue:
 		l.clipped = true
-		l.b.WriteString(clip(text, maxValue) + after + "\n")
+		l.b.WriteString(terminal.Clip(text, maxValue) + after + "\n")
 	default:
 		l.b.WriteString(text + after + "\n")
 	}

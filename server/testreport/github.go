@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/portcullis-authz/portcullis/server/policytest"
+	"github.com/portcullis-authz/portcullis/server/terminal"
 )
 
 // GitHub writes the run as workflow commands, which GitHub shows as annotations:
@@ -56,7 +57,7 @@ func annotate(b *bytes.Buffer, level, file string, line int, title, message stri
 	if file != "" {
 		fmt.Fprintf(b, "file=%s,line=%d,", propertyEscapes.Replace(command(file)), max(line, 1))
 	}
-	fmt.Fprintf(b, "title=%s::%s\n", propertyEscapes.Replace(command(clip(title, maxValue))), messageEscapes.Replace(command(message)))
+	fmt.Fprintf(b, "title=%s::%s\n", propertyEscapes.Replace(command(terminal.Clip(title, maxValue))), messageEscapes.Replace(command(message)))
 }
 
 // The escapes of workflow commands. A raw end of line would end the command, and

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/portcullis-authz/portcullis/server/policytest"
+	"github.com/portcullis-authz/portcullis/server/terminal"
 )
 
 // The elements of JUnit's XML, with the attributes that its readers agree on.
@@ -145,7 +146,7 @@ func junitFailed(r *policytest.Result) *junitFailure {
 func short(r *policytest.Result) string {
 	if len(r.Diffs) == 0 {
 		first, _, _ := strings.Cut(strings.TrimSpace(r.Err), "\n")
-		return clip(first, maxValue)
+		return terminal.Clip(first, maxValue)
 	}
 	d := r.Diffs[0]
 	want, got := window(orAbsent(d.Want), orAbsent(d.Got), maxValue/2)
@@ -157,8 +158,8 @@ func complaints(all []Complaint) junitSuite {
 	for _, c := range all {
 		text := legal(c.String())
 		s.add(junitCase{
-			Name: clip(text, maxValue), Classname: complaintSuite, File: legal(c.File), Line: c.Line, Time: seconds(0),
-			Failure: &junitFailure{Message: clip(text, maxValue), Type: "run", Text: text},
+			Name: terminal.Clip(text, maxValue), Classname: complaintSuite, File: legal(c.File), Line: c.Line, Time: seconds(0),
+			Failure: &junitFailure{Message: terminal.Clip(text, maxValue), Type: "run", Text: text},
 		})
 	}
 	return s

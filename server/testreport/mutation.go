@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/portcullis-authz/portcullis/server/policytest"
+	"github.com/portcullis-authz/portcullis/server/terminal"
 )
 
 // Mutation is a mutation run: policies and data changed in one small way at a time.
@@ -44,16 +45,16 @@ func MutationText(w io.Writer, m *Mutation, reasons bool, o TextOptions) error {
 	if explained := m.explained(); reasons && len(explained) > 0 {
 		p.line(0, p.color(bold, "survived with a reason"))
 		for i := range explained {
-			p.line(2, clip(printable(explained[i].String()), maxValue))
-			p.line(4, p.color(dim, clip(printable(explained[i].Why), maxValue)))
+			p.line(2, terminal.Clip(terminal.Printable(explained[i].String()), maxValue))
+			p.line(4, p.color(dim, terminal.Clip(terminal.Printable(explained[i].Why), maxValue)))
 		}
 	}
 	unexplained := m.unexplained()
 	for i := range unexplained {
-		p.line(0, p.color(red, "SURVIVED")+" "+clip(printable(unexplained[i].String()), maxValue))
+		p.line(0, p.color(red, "SURVIVED")+" "+terminal.Clip(terminal.Printable(unexplained[i].String()), maxValue))
 	}
 	for _, c := range m.Complaints {
-		p.line(0, p.color(red, "not passed: ")+printable(c.String()))
+		p.line(0, p.color(red, "not passed: ")+terminal.Printable(c.String()))
 	}
 	color := green
 	if !m.Passed() {

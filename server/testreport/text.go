@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-authz/portcullis/server/policytest"
+	"github.com/portcullis-authz/portcullis/server/terminal"
 )
 
 // TextOptions say how [Text] writes.
@@ -47,7 +48,7 @@ func Text(w io.Writer, r *Run, o TextOptions) error {
 		p.coverage(r.Coverage)
 	}
 	for _, c := range r.Complaints {
-		p.line(0, p.color(red, "not passed: ")+printable(c.String()))
+		p.line(0, p.color(red, "not passed: ")+terminal.Printable(c.String()))
 	}
 	color := green
 	if Count(r.Results).Failed > 0 || len(r.Complaints) > 0 {
@@ -105,15 +106,15 @@ func (p *printer) result(r *policytest.Result) {
 }
 
 func (p *printer) heading(word, color string, r *policytest.Result, more string) {
-	s := printable(strings.TrimSpace(strings.Join([]string{place(r.Suite, r.Line), title(r), more}, " ")))
-	p.line(0, p.color(color, word)+" "+clip(s, max(4*p.o.Width, maxValue)))
+	s := terminal.Printable(strings.TrimSpace(strings.Join([]string{place(r.Suite, r.Line), title(r), more}, " ")))
+	p.line(0, p.color(color, word)+" "+terminal.Clip(s, max(4*p.o.Width, maxValue)))
 }
 
 func (p *printer) failure(r *policytest.Result) {
 	p.failed++
 	p.heading("FAIL", red, r, "")
 	if q := question(r); q != "" {
-		p.line(2, printable(clip(q, maxValue)))
+		p.line(2, terminal.Printable(terminal.Clip(q, maxValue)))
 	}
 	p.diffs(r.Diffs)
 	if r.Err != "" {
@@ -133,7 +134,7 @@ func (p *printer) failure(r *policytest.Result) {
 // lines shows texts that may be long, within bounds.
 func (p *printer) lines(indent int, lines []string) {
 	for _, l := range head(lines, maxLines) {
-		p.line(indent, clip(printable(strings.TrimRight(l, "\r\n")), maxValue))
+		p.line(indent, terminal.Clip(terminal.Printable(strings.TrimRight(l, "\r\n")), maxValue))
 	}
 }
 
@@ -146,8 +147,8 @@ func (p *printer) diffs(diffs []policytest.Diff) {
 	rows := [][3]string{{"", "want", "got"}}
 	var long [][3]string
 	for _, d := range diffs {
-		row := [3]string{printable(d.Name), printable(orAbsent(d.Want)), printable(orAbsent(d.Got))}
-		if column := (p.o.Width - width(row[0]) - 8) / 2; max(width(row[1]), width(row[2])) > column {
+		row := [3]string{terminal.Printable(d.Name), terminal.Printable(orAbsent(d.Want)), terminal.Printable(orAbsent(d.Got))}
+		if column := (p.o.Width - terminal.Width(row[0]) - 8) / 2; max(terminal.Width(row[1]), terminal.Width(row[2])) > column {
 			long = append(long, row)
 		} else {
 			rows = append(rows, row)
@@ -168,11 +169,11 @@ func (p *printer) table(rows [][3]string) {
 	var widths [2]int
 	for _, row := range rows {
 		for i := range widths {
-			widths[i] = max(widths[i], width(row[i]))
+			widths[i] = max(widths[i], terminal.Width(row[i]))
 		}
 	}
 	for i, row := range rows {
-		name, want, got := pad(row[0], widths[0]), pad(row[1], widths[1]), row[2]
+		name, want, got := terminal.Pad(row[0], widths[0]), terminal.Pad(row[1], widths[1]), row[2]
 		if i == 0 {
 			p.line(4, p.color(dim, name+"  "+want+"  "+got))
 			continue
@@ -201,7 +202,7 @@ func (p *printer) facts(r *policytest.Result) {
 	}
 	p.line(2, "the facts")
 	for _, l := range lines {
-		p.line(4, printable(l))
+		p.line(4, terminal.Printable(l))
 	}
 	if !all {
 		p.line(4, p.color(dim, "(shortened; --verbose shows all)"))
@@ -213,20 +214,20 @@ func (p *printer) facts(r *policytest.Result) {
 func (p *printer) coverage(c *policytest.Coverage) {
 	files := slices.Clone(c.Files)
 	slices.SortStableFunc(files, func(a, b policytest.FileCoverage) int { return a.MissedLines - b.MissedLines })
-	widest := width("in all")
+	widest := terminal.Width("in all")
 	for i := range files {
-		widest = max(widest, width(printable(files[i].File)))
+		widest = max(widest, terminal.Width(terminal.Printable(files[i].File)))
 	}
 	p.line(0, p.color(bold, "coverage of Rego by line"))
 	for i := range files {
 		f := &files[i]
-		s := fmt.Sprintf("%s %8s", pad(printable(f.File), widest), Percent(filePercent(f)))
+		s := fmt.Sprintf("%s %8s", terminal.Pad(terminal.Printable(f.File), widest), Percent(filePercent(f)))
 		if f.MissedLines > 0 {
-			s += "  missed " + p.missed(f.Missed, max(p.o.Width-width(s)-11, minWidth))
+			s += "  missed " + p.missed(f.Missed, max(p.o.Width-terminal.Width(s)-11, minWidth))
 		}
 		p.line(2, s)
 	}
-	p.line(2, fmt.Sprintf("%s %8s", pad("in all", widest), Percent(c.Percent)))
+	p.line(2, fmt.Sprintf("%s %8s", terminal.Pad("in all", widest), Percent(c.Percent)))
 }
 
 // missed lists ranges of lines in at most room columns, but for one range and how

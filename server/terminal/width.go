@@ -1,4 +1,4 @@
-package testreport
+package terminal
 
 import (
 	"fmt"
@@ -32,20 +32,20 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// width returns the columns that printable text takes on a terminal.
-func width(s string) (n int) {
+// Width returns the columns that printable text takes on a terminal.
+func Width(s string) (n int) {
 	for _, r := range s {
 		n += runeWidth(r)
 	}
 	return n
 }
 
-// pad returns s filled up with spaces to n columns.
-func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-width(s))) }
+// Pad returns s filled up with spaces to n columns.
+func Pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-Width(s))) }
 
-// clip returns as much of s as n columns hold, with "..." when that is not all.
-func clip(s string, n int) string {
-	if width(s) <= n {
+// Clip returns as much of s as n columns hold, with "..." when that is not all.
+func Clip(s string, n int) string {
+	if Width(s) <= n {
 		return s
 	}
 	used := 3
@@ -57,34 +57,9 @@ func clip(s string, n int) string {
 	return s
 }
 
-// window returns of two long texts as much as n columns hold of each, from a little
-// before where they part: what differs is always seen.
-func window(want, got string, n int) (string, string) {
-	if width(want) <= n && width(got) <= n {
-		return want, got
-	}
-	from := commonPrefix(want, got)
-	if from <= n/2 {
-		return clip(want, n), clip(got, n)
-	}
-	from -= n / 4
-	for !utf8.RuneStart(want[from]) {
-		from--
-	}
-	return "..." + clip(want[from:], n-3), "..." + clip(got[from:], n-3)
-}
-
-func commonPrefix(a, b string) int {
-	n := 0
-	for n < min(len(a), len(b)) && a[n] == b[n] {
-		n++
-	}
-	return min(n, len(a)-1, len(b)-1)
-}
-
-// printable returns s on one line with what could drive a terminal, or turn the
+// Printable returns s on one line with what could drive a terminal, or turn the
 // direction of writing, made visible.
-func printable(s string) string {
+func Printable(s string) string {
 	if !strings.ContainsFunc(s, hidden) && utf8.ValidString(s) {
 		return s
 	}
