@@ -43,12 +43,9 @@ func drawWrite(t *rapid.T, b *authz.Bundle) *authz.Bundle {
 			}
 			b.Rights = rapid.Permutation(b.Rights).Draw(t, "right order")
 		case "role":
-			b.Roles = append(b.Roles, authz.Role{ID: role, Inherits: some(t, names("r", 9), 6)})
-			if i := rapid.IntRange(0, len(b.Roles)-1).Draw(t, "other"); i < len(b.Roles)-1 && rapid.Bool().Draw(t, "replaced") {
-				b.Roles = slices.Delete(b.Roles, i, i+1)
-			}
+			drawInto(t, &b.Roles, authz.Role{ID: role, Inherits: some(t, names("r", 9), 6)})
 		case "type":
-			b.UserTypes = append(b.UserTypes, authz.UserType{ID: fmt.Sprint("t", level), Linked: authz.LinkedContact, Manages: some(t, names("t", 6), 4)})
+			drawInto(t, &b.UserTypes, authz.UserType{ID: fmt.Sprint("t", level), Linked: authz.LinkedContact, Manages: some(t, names("t", 6), 4)})
 		case "screen":
 			if i := rapid.IntRange(-1, len(b.Screens)-1).Draw(t, "at"); i >= 0 {
 				b.Screens[i].Feature, b.Screens[i].Title = rapid.SampledFrom([]string{"", "f", "g"}).Draw(t, "feature"), role
@@ -58,6 +55,19 @@ func drawWrite(t *rapid.T, b *authz.Bundle) *authz.Bundle {
 			b.Portal.Features = rapid.MapOf(rapid.SampledFrom([]string{"f", "g"}), rapid.Bool()).Draw(t, "features")
 		}
 	})
+}
+
+// drawInto puts e in the place of what has its key, or of any, or behind the last.
+func drawInto[E authz.Stored](t *rapid.T, list *[]E, e E) {
+	i := slices.IndexFunc(*list, func(x E) bool { return x.Key() == e.Key() })
+	if i < 0 {
+		i = rapid.IntRange(0, len(*list)).Draw(t, "at")
+	}
+	if i < len(*list) {
+		(*list)[i] = e
+		return
+	}
+	*list = append(*list, e)
 }
 
 // drawRight gives the right another level, or adds it, or takes it out.
