@@ -115,6 +115,9 @@ func internalMessage(id string) string {
 func (s *Server) explainTransport(c *fiber.Ctx, e *fiber.Error) (int, string) {
 	switch e.Code {
 	case fiber.StatusNotFound:
+		if strings.HasPrefix(c.Path(), pathAdmin) {
+			return e.Code, "there is nothing at " + clip(c.Path(), 200) + ": GET " + pathAdmin + "/openapi.json lists what there is"
+		}
 		return e.Code, "there is nothing at " + clip(c.Path(), 200) + ": decisions are at POST " + pathEvaluation + " and POST " + pathEvaluations +
 			", below /portals/{portal} for a portal that is not the default; health is at GET /livez and GET /readyz. Paths are exact, case and slashes included"
 	case fiber.StatusMethodNotAllowed:

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
+
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
@@ -29,6 +31,10 @@ type Options struct {
 	// DefaultPortal returns the id of the portal of requests whose path names none,
 	// for keys that do not open all portals. Nil: such keys open none by default.
 	DefaultPortal func() (string, error)
+
+	// Mount adds routes below /admin/v1, which callers reach with who they are in
+	// the context; nil: none.
+	Mount func(*fiber.App)
 
 	Log     *slog.Logger     // receives failures of the service and nothing per request; nil: discarded
 	Version string           // shown by /readyz; empty: not shown

@@ -110,6 +110,9 @@ func (s *Server) routes() {
 	s.post(pathEvaluation, s.evaluation)
 	s.post(pathEvaluations, s.evaluations)
 	s.app.Use(pathAdmin, s.admin)
+	if s.opts.Mount != nil {
+		s.opts.Mount(s.app)
+	}
 	s.app.Get("/livez", s.livez)
 	s.app.Get("/readyz", s.readyz)
 }
