@@ -56,7 +56,9 @@ type entity struct {
 	account   *authz.AccountFacts
 	record    *authz.RecordFacts
 
-	view int64 // number of the view for which a principal was read
+	// Of a principal: the folded login, and the number of the view that it was read for.
+	login string
+	view  int64
 }
 
 // directory reads through a cache.
@@ -110,7 +112,7 @@ func (d *directory) principal(ctx context.Context, v *View, id string, now time.
 	if err != nil || e.principal == nil || !v.Reads.Logins {
 		return e.principal, err
 	}
-	if since := v.written(authz.FoldLogin(e.principal.Login)); since > e.view {
+	if since := v.rewritten(e.login); since > e.view {
 		e, err = d.user(ctx, v, id, since, now) // the login is as it was; who else has it is not
 	}
 	return e.principal, err
@@ -128,7 +130,7 @@ func (d *directory) user(ctx context.Context, v *View, id string, since int64, n
 				return entity{}, err
 			}
 		}
-		return entity{principal: v.Snapshot.Principal(u, now, same), view: v.number}, nil
+		return entity{principal: v.Snapshot.Principal(u, now, same), login: authz.FoldLogin(u.Login), view: v.number}, nil
 	})
 }
 

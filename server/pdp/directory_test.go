@@ -10,7 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/engine"
 	"github.com/portcullis-authz/portcullis/server/pdp"
 )
 
@@ -174,4 +176,98 @@ func TestWorlds(t *testing.T) {
 	r, err := dir.Record(ctx, "p", "", "case", "1")
 	require.NoError(t, err)
 	require.Equal(t, "A", r.Account)
+}
+
+// TestViewAfterAnother has a view take over what is cached, less what a write
+// touches.
+func TestViewAfterAnother(t *testing.T) {
+	user := func(id, login string, active bool) authz.User {
+		return authz.User{ID: id, Login: login, Active: active}
+	}
+	on := func(id string) authz.Query { return by(id, about("screen", "Desk")) }
+	for name, tc := range map[string]struct {
+		old, new authz.Stored
+		asked    []authz.Query
+		read     []string
+	}{
+		"nothing": {nil, nil, []authz.Query{on("ann"), about("case", "1")}, nil},
+		"the user itself": {user("ann", "ann", true), authz.User{ID: "ann", Login: "ann", Active: true, Position: "x"},
+			[]authz.Query{on("ann"), on("bob"), on("eve"), about("case", "1")}, []string{"user ann", "login ann"}},
+		"another of the login left": {user("eve", "ann", true), user("eve", "eve", true), []authz.Query{on("ann"), on("bob")}, []string{"user ann", "login ann"}},
+		"another of the login, off": {user("eve", "Ann ", true), user("eve", "Ann ", false), []authz.Query{on("ann"), on("bob")}, []string{"user ann", "login ann"}},
+		"another of the login came": {nil, user("new", "BOB", true), []authz.Query{on("ann"), on("bob")}, []string{"user bob", "login bob"}},
+		"another of the login went": {user("x", "bob", true), nil, []authz.Query{on("ann"), on("bob")}, []string{"user bob", "login bob"}},
+		"one who is not active":     {nil, user("new", "bob", false), []authz.Query{on("ann"), on("bob")}, nil},
+		"a user that was not there": {nil, user("zoe", "zoe", true), []authz.Query{on("zoe"), on("ann")}, []string{"user zoe"}},
+		"the account":               {authz.Account{ID: "A"}, authz.Account{ID: "A", Owner: "x"}, []authz.Query{about("case", "1"), about("comment", "1/a")}, []string{"account A"}},
+		"the contact":               {authz.Contact{ID: "C"}, nil, []authz.Query{about("contact", "C"), about("account", "A")}, []string{"contact C"}},
+		"the record":                {authz.Record{Type: "case", ID: "1"}, nil, []authz.Query{about("case", "1"), about("case", "2")}, []string{"record case/1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setUp(t)
+			v := pdp.View{Snapshot: b.snapshot, Revision: 7, Reads: authz.Reads{Logins: true}}
+			b.publish(v)
+			ask := func() []string {
+				b.seen()
+				for _, q := range tc.asked {
+					b.ask(t, q)
+				}
+				return b.seen()
+			}
+			require.NotEmpty(t, ask())
+			require.Empty(t, ask())
+			var changes []authz.EntityWrite
+			for _, e := range []authz.Stored{tc.old, tc.new} {
+				if e != nil {
+					changes = []authz.EntityWrite{{Entity: e.Key(), Old: tc.old, New: tc.new}}
+				}
+			}
+			v.Revision = 8
+			b.view = v.After(b.view, changes)
+			require.Equal(t, tc.read, ask())
+			require.Empty(t, ask(), "once")
+			b.view = v.After(b.view, nil)
+			require.Empty(t, ask())
+		})
+	}
+}
+
+// TestViewAfterAnotherConfiguration keeps users as long as the role graphs stay, and
+// what else is cached in any case.
+func TestViewAfterAnotherConfiguration(t *testing.T) {
+	all := []authz.Query{by("ann", about("screen", "Desk")), by("zoe", about("case", "1"))}
+	for name, tc := range map[string]struct {
+		write func(*authz.Bundle)
+		reads authz.Reads
+		read  []string
+	}{
+		"rights":  {func(b *authz.Bundle) { b.Rights = nil }, authz.Reads{}, nil},
+		"graphs":  {func(b *authz.Bundle) { b.Roles = append([]authz.Role{{ID: "boss"}}, b.Roles...) }, authz.Reads{}, []string{"user ann", "user zoe"}},
+		"reading": {func(*authz.Bundle) {}, authz.Reads{Logins: true}, []string{"user ann", "login ann", "user zoe"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := setUp(t)
+			for _, q := range all {
+				b.ask(t, q)
+			}
+			b.seen()
+			next := *b.snapshot.Bundle()
+			tc.write(&next)
+			s, err := engine.Rebuild(b.snapshot, &next, policies.RBACModel, engine.PolicyFunc(tell))
+			require.NoError(t, err)
+			b.view = pdp.View{Snapshot: s, Revision: 8, Reads: tc.reads}.After(b.view, nil)
+			for _, q := range all {
+				b.ask(t, q)
+			}
+			require.Equal(t, tc.read, b.seen())
+		})
+	}
+	b := setUp(t)
+	b.ask(t, all[0])
+	b.seen()
+	b.view = pdp.View{Snapshot: b.snapshot, Generation: "@2"}.After(b.view, nil)
+	b.ask(t, all[0])
+	require.Equal(t, []string{"user ann@2"}, b.seen(), "of another generation all is read anew")
+	b.view = pdp.View{Refusal: "no"}.After(b.view, nil)
+	require.Equal(t, "no", b.ask(t, all[0]).Reason)
 }

@@ -25,8 +25,7 @@ func (w *writes) with(seed maphash.Seed, number int64, changes []authz.EntityWri
 		next = *w
 	}
 	var own [writePages]bool
-	mark := func(name string) {
-		page, at := place(seed, name)
+	mark := func(page, at int) {
 		if !own[page] {
 			fresh := new([pageWrites]int64)
 			if next[page] != nil {
@@ -38,11 +37,11 @@ func (w *writes) with(seed maphash.Seed, number int64, changes []authz.EntityWri
 	}
 	for i := range changes {
 		c := &changes[i]
-		mark(c.Entity.ID)
+		mark(place(seed, c.Entity.ID))
 		was, is := loginOf(c.Old), loginOf(c.New)
 		if was != is {
-			mark(was)
-			mark(is)
+			mark(loginPlace(seed, was))
+			mark(loginPlace(seed, is))
 		}
 	}
 	return &next
@@ -56,20 +55,27 @@ func loginOf(e authz.Stored) string {
 	return ""
 }
 
-func place(seed maphash.Seed, name string) (page, at int) {
-	h := maphash.String(seed, name)
-	return int(h % writePages), int(h / writePages % pageWrites)
+func place(seed maphash.Seed, id string) (page, at int) { return split(maphash.String(seed, id)) }
+
+// loginPlace keeps logins apart from the ids that are the same words.
+func loginPlace(seed maphash.Seed, login string) (page, at int) {
+	return split(maphash.String(seed, login) >> 32)
 }
 
-// written returns the number of the view that came of the last write of what has
-// this id or login; 0 when it was not written since the view's key is.
-func (v *View) written(name string) int64 {
-	if v.writes == nil {
+func split(hash uint64) (page, at int) {
+	return int(hash % writePages), int(hash / writePages % pageWrites)
+}
+
+// written returns the number of the view that came of the last write of what has the
+// id; 0 when it was not written since the view's key is.
+func (v *View) written(id string) int64 { return v.writes.at(place(v.key.seed, id)) }
+
+// rewritten is written for who has the folded login.
+func (v *View) rewritten(login string) int64 { return v.writes.at(loginPlace(v.key.seed, login)) }
+
+func (w *writes) at(page, at int) int64 {
+	if w == nil || w[page] == nil {
 		return 0
 	}
-	page, at := place(v.key.seed, name)
-	if p := v.writes[page]; p != nil {
-		return p[at]
-	}
-	return 0
+	return w[page][at]
 }
