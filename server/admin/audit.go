@@ -13,7 +13,7 @@ func (s *Service) Audit(ctx context.Context, call Call, q authz.AuditQuery) (aut
 	if err != nil {
 		return authz.AuditPage{}, err
 	}
-	if _, err := s.permit(ctx, &call, question{action: actionRead, resource: authz.Entity{Type: resourceAudit, ID: everything}}); err != nil {
+	if _, err := s.permit(ctx, &call, general(authz.ReadCall, authz.AuditResource)); err != nil {
 		return authz.AuditPage{}, err
 	}
 	q.Limit = limit
@@ -26,7 +26,7 @@ func (s *Service) Tasks(ctx context.Context, call Call, q authz.TaskQuery) (auth
 	if err != nil {
 		return authz.TaskPage{}, err
 	}
-	if _, err := s.permit(ctx, &call, question{action: actionRead, resource: authz.Entity{Type: resourceTask, ID: everything}}); err != nil {
+	if _, err := s.permit(ctx, &call, general(authz.ReadCall, authz.TaskResource)); err != nil {
 		return authz.TaskPage{}, err
 	}
 	q.Portal, q.Limit = call.Portal, limit
@@ -35,7 +35,7 @@ func (s *Service) Tasks(ctx context.Context, call Call, q authz.TaskQuery) (auth
 
 // RetryTask has a task that is refused or dead tried again.
 func (s *Service) RetryTask(ctx context.Context, call Call, name string) error {
-	if _, err := s.permit(ctx, &call, question{action: actionUpdate, resource: authz.Entity{Type: resourceTask, ID: name}}); err != nil {
+	if _, err := s.permit(ctx, &call, general(authz.UpdateCall, authz.TaskResource)); err != nil {
 		return err
 	}
 	return s.store.Retry(ctx, call.Portal, name)

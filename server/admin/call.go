@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -101,6 +100,3 @@ type Task struct {
 	Due    time.Time       `json:"due"`
 	Error  string          `json:"error,omitempty"` // why it is refused
 }
-
-// answer returns the result as it is given again to a repeated write.
-func (r *Result) answer() ([]byte, error) { return json.Marshal(r) }

@@ -9,36 +9,15 @@ import (
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
-// Actions of calls.
-const (
-	actionRead   = "admin:read"
-	actionCreate = "admin:create"
-	actionUpdate = "admin:update"
-	actionDelete = "admin:delete"
-)
-
-// Resources of calls that are about no entity; their id is everything.
-const (
-	resourceTask   = "task"
-	resourceAudit  = "audit"
-	resourceCaller = "caller"
-	resourceGrants = "grants"
-	everything     = "*"
-)
-
-// commandLine is the id of the caller who uses the command line on the machine
-// that holds the store, and the actor of what it writes.
-const commandLine = "cli"
-
 // subjectOf says who asks: the acting user, or the caller itself.
 func subjectOf(a authz.Acting) authz.Entity {
 	switch {
 	case a.User != "":
-		return authz.Entity{Type: "user", ID: a.User}
+		return authz.Entity{Type: string(authz.UserEntity), ID: a.User}
 	case a.Caller != nil:
-		return authz.Entity{Type: "caller", ID: a.Caller.ID}
+		return authz.Entity{Type: authz.CallerSubject, ID: a.Caller.ID}
 	}
-	return authz.Entity{Type: "caller", ID: commandLine}
+	return authz.Entity{Type: authz.CallerSubject, ID: authz.CommandLine}
 }
 
 // actorOf names who writes, and for whom, as the audit has it.
@@ -51,19 +30,7 @@ func actorOf(a authz.Acting) (actor, onBehalfOf string) {
 	case a.Caller != nil:
 		return "caller/" + a.Caller.ID, ""
 	}
-	return commandLine, ""
-}
-
-// resourceOf names what is changed as a question of a policy does: a record by its
-// own type, and a right by role and node.
-func resourceOf(k authz.Key) authz.Entity {
-	switch k.Kind {
-	case authz.RecordEntity:
-		return authz.Entity{Type: k.Of, ID: k.ID}
-	case authz.RightEntity:
-		return authz.Entity{Type: string(k.Kind), ID: k.Of + "/" + k.ID}
-	}
-	return authz.Entity{Type: string(k.Kind), ID: k.ID}
+	return authz.CommandLine, ""
 }
 
 // question is one decision of a call.
@@ -71,6 +38,17 @@ type question struct {
 	action        string
 	resource      authz.Entity
 	before, after authz.Stored
+	config        *authz.Bundle // of a portal that is being made; nil otherwise
+}
+
+// about is a question about one entity.
+func about(action string, k authz.Key, before, after authz.Stored) question {
+	return question{action: action, resource: authz.CallResource(k), before: before, after: after}
+}
+
+// general is a question about what is no entity.
+func general(action, resource string) question {
+	return question{action: action, resource: authz.Entity{Type: resource, ID: authz.AnyResource}}
 }
 
 // decide puts a question of the call to the portal's policy, logs what comes of it
@@ -80,7 +58,7 @@ func (s *Service) decide(ctx context.Context, call *Call, q question) (authz.Dec
 		Subject: subjectOf(call.Acting), Action: authz.Action{Name: q.action}, Resource: q.resource, Context: call.Context,
 	}
 	id := newID()
-	d, err := s.decider.DecideCall(ctx, call.Portal, query, q.before, q.after)
+	d, err := s.put(ctx, call.Portal, query, &q)
 	if err != nil {
 		return d, id, err
 	}
@@ -88,12 +66,20 @@ func (s *Service) decide(ctx context.Context, call *Call, q question) (authz.Dec
 	return d, id, nil
 }
 
+// put asks the policy of the portal, or of the one that is being made.
+func (s *Service) put(ctx context.Context, portal string, query authz.Query, q *question) (authz.Decision, error) {
+	if q.config != nil {
+		return s.decider.DecideNew(ctx, q.config, query, q.after)
+	}
+	return s.decider.DecideCall(ctx, portal, query, q.before, q.after)
+}
+
 // newID returns an id that sorts by the time at which it was made.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 func (s *Service) logDecision(ctx context.Context, call *Call, q *authz.Query, d *authz.Decision, id string) {
 	level := slog.LevelInfo
-	if d.Allowed() && q.Action.Name == actionRead {
+	if d.Allowed() && q.Action.Name == authz.ReadCall {
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{
@@ -132,6 +118,6 @@ func denial(d *authz.Decision, id string, resource authz.Entity) error {
 
 // absent says that there is no such thing, in the same words whether there is none
 // or it is hidden.
-func absent(resource authz.Entity) error {
+func absent(resource authz.Entity) *authz.Error {
 	return authz.Errorf(authz.NotFound, "there is no %s %q", resource.Type, resource.ID)
 }

@@ -30,7 +30,7 @@ func cellsTag(cells []Cell) string {
 // matches says whether the condition of a call holds for something that is there
 // with the ETag, or, when there is none, is not there. It returns nil,
 // authz.Unconditional or authz.Stale.
-func matches(condition, etag, what string) error {
+func matches(condition, etag, what string) *authz.Error {
 	there := etag != ""
 	switch condition {
 	case "":

@@ -12,11 +12,11 @@ func (s *Service) Read(ctx context.Context, call Call, k authz.Key) (Entity, err
 	if err != nil {
 		return Entity{}, err
 	}
-	if _, err := s.permit(ctx, &call, question{actionRead, resourceOf(k), v.Stored, nil}); err != nil {
+	if _, err := s.permit(ctx, &call, about(authz.ReadCall, k, v.Stored, nil)); err != nil {
 		return Entity{}, err
 	}
 	if v.Stored == nil {
-		return Entity{}, absent(resourceOf(k))
+		return Entity{}, absent(authz.CallResource(k))
 	}
 	return entityOf(v), nil
 }
@@ -96,7 +96,7 @@ func (s *Service) readable(ctx context.Context, call *Call, all []authz.Versione
 		if err := ctx.Err(); err != nil {
 			return nil, authz.Errorf(authz.Unavailable, "the time for this request ran out: ask for a smaller page").Because(err)
 		}
-		d, _, err := s.decide(ctx, call, question{actionRead, resourceOf(v.Key()), v.Stored, nil})
+		d, _, err := s.decide(ctx, call, about(authz.ReadCall, v.Key(), v.Stored, nil))
 		if err != nil {
 			return nil, err
 		}

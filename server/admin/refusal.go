@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -53,3 +54,5 @@ func join(place, field string) string {
 	}
 	return place + "." + field
 }
+
+func index(i int) string { return "[" + strconv.Itoa(i) + "]" }

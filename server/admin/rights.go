@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -41,21 +42,69 @@ type RightsView struct {
 }
 
 // maxCells bounds the cells of one view.
-const maxCells = 1_000_000
+const maxCells = 250_000
 
-// Rights returns the cells of the range that the caller may read.
+// Rights returns the cells of the range: one of a role and a node, a row in the
+// order of the tree, a column by role, or a subtree. It is one decision, about the
+// right that the range is, in which "*" stands for what it does not name.
 func (s *Service) Rights(ctx context.Context, call Call, q RightsQuery) (RightsView, error) {
-	return RightsView{}, authz.Errorf(authz.Internal, "rights are not read yet")
+	if _, err := s.permit(ctx, &call, question{action: authz.ReadCall, resource: q.resource()}); err != nil {
+		return RightsView{}, err
+	}
+	b, err := s.decider.Configuration(call.Portal)
+	if err != nil {
+		return RightsView{}, err
+	}
+	g, err := gridOf(b, q)
+	if err != nil {
+		return RightsView{}, err
+	}
+	cells := g.cells()
+	return RightsView{Cells: cells, ETag: cellsTag(cells)}, nil
+}
+
+func (q RightsQuery) resource() authz.Entity {
+	return authz.CallResource(authz.Key{Kind: authz.RightEntity, Of: cmp.Or(q.Role, authz.AnyResource), ID: cmp.Or(q.Node, authz.AnyResource)})
 }
 
 // SetRights gives the cells, which lie in the range of q, their levels, and leaves
 // the others of the range as they are. The level Inherit takes an explicit level
-// away.
+// away. The cells that change are judged, each as a change of its own, those of
+// nodes higher up in the tree first: what a cell says counts for more than what the
+// policy copies down to it.
 func (s *Service) SetRights(ctx context.Context, call Call, q RightsQuery, cells []Cell) (Result, error) {
-	return Result{}, authz.Errorf(authz.Internal, "rights are not written yet")
+	return s.write(ctx, &call, &order{rights: &q, cells: cells})
 }
 
-// byRole orders cells by role, and keeps the order of the tree within one.
-func byRole(cells []Cell) {
-	slices.SortStableFunc(cells, func(a, b Cell) int { return cmp.Compare(a.Role, b.Role) })
+// readCells finds the cells that change, and the state of the range before.
+func (w *writing) readCells() error {
+	g, err := gridOf(w.config, *w.order.rights)
+	if err != nil {
+		return err
+	}
+	w.tag = cellsTag(g.cells())
+	seen := map[authz.Key]int{}
+	for i, cell := range w.order.cells {
+		c := &change{place: fmt.Sprintf("cells[%d]", i), key: authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}}
+		level, explicit, faults := g.check(c, cell)
+		if first, twice := seen[c.key]; twice {
+			faults = append(faults, authz.Fault{Path: c.place, Msg: fmt.Sprintf("is the same as cells[%d]: leave one out", first)})
+		}
+		seen[c.key] = i
+		if w.faults = append(w.faults, faults...); len(faults) > 0 {
+			continue
+		}
+		old, had := g.level(cell.Role, cell.Node)
+		if had {
+			c.was.Stored = authz.Right{Role: cell.Role, Node: cell.Node, Level: old}
+		}
+		if explicit {
+			c.new = authz.Right{Role: cell.Role, Node: cell.Node, Level: level}
+		}
+		if had != explicit || old != level {
+			w.changes = append(w.changes, c)
+		}
+	}
+	slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
+	return invalid(w.faults)
 }

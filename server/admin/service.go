@@ -52,13 +52,18 @@ type Decider interface {
 	// DecideCall decides a call that would turn before into after; each is nil where
 	// the entity is not there.
 	DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (authz.Decision, error)
+	// DecideNew decides a call that makes the portal of config, by the policy that it
+	// is to have.
+	DecideNew(ctx context.Context, config *authz.Bundle, q authz.Query, after authz.Stored) (authz.Decision, error)
 	Admit(ctx context.Context, portal string, c *authz.Change, known authz.Known) (authz.Admission, error)
 	Provision(ctx context.Context, portal string, c *authz.Change, known authz.Known) (authz.Provisioning, error)
 	// Configuration returns the configuration that is published of the portal.
 	// Nobody may write to it.
 	Configuration(portal string) (*authz.Bundle, error)
-	// Usable says why the configuration could not be decided on, or nil.
-	Usable(portal string, config *authz.Bundle) error
+	// Usable says why the configuration could not be decided on if it were published,
+	// or nil. What is wrong with it is an error because of authz.Faults. Nobody may
+	// write to it afterwards.
+	Usable(config *authz.Bundle) error
 }
 
 // Options of a Service.

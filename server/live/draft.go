@@ -15,5 +15,5 @@ func (m *Manager) Draft(base *pdp.View, b *authz.Bundle) (pdp.View, error) {
 	if program == nil {
 		return pdp.View{}, authz.Errorf(authz.Unavailable, "there is no usable policy")
 	}
-	return Build(b, m.opts.Model, program)
+	return rebuild(base, b, m.opts.Model, program)
 }

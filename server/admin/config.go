@@ -1,0 +1,158 @@
+package admin
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// configures reports whether entities of the kind are configuration.
+func configures(kind authz.EntityKind) bool {
+	switch kind {
+	case authz.PortalEntity, authz.UserTypeEntity, authz.RoleEntity, authz.NodeEntity, authz.RightEntity:
+		return true
+	}
+	return false
+}
+
+// configured returns the entity of the configuration, or nil when there is none.
+func configured(b *authz.Bundle, k authz.Key) authz.Stored {
+	switch k.Kind {
+	case authz.PortalEntity:
+		if b.Portal.ID == k.ID && k.ID != "" {
+			return b.Portal
+		}
+	case authz.UserTypeEntity:
+		return find(b.UserTypes, func(t *authz.UserType) bool { return t.ID == k.ID })
+	case authz.RoleEntity:
+		return find(b.Roles, func(r *authz.Role) bool { return r.ID == k.ID })
+	case authz.NodeEntity:
+		return find(b.Screens, func(n *authz.Node) bool { return n.ID == k.ID })
+	case authz.RightEntity:
+		return find(b.Rights, func(r *authz.Right) bool { return r.Role == k.Of && r.Node == k.ID })
+	}
+	return nil
+}
+
+func find[E authz.Stored](list []E, is func(*E) bool) authz.Stored {
+	for i := range list {
+		if is(&list[i]) {
+			return list[i]
+		}
+	}
+	return nil
+}
+
+// reconfigured returns a configuration in which the writes are made. It shares with
+// b the lists that they do not touch, so that what is the same is seen to be.
+func reconfigured(b *authz.Bundle, writes []authz.EntityWrite) *authz.Bundle {
+	next := *b
+	types, roles, nodes, rights := edits[authz.UserType]{}, edits[authz.Role]{}, edits[authz.Node]{}, edits[authz.Right]{}
+	for _, w := range writes {
+		switch w.Entity.Kind {
+		case authz.PortalEntity:
+			next.Portal, _ = w.New.(authz.Portal)
+		case authz.UserTypeEntity:
+			types.add(w)
+		case authz.RoleEntity:
+			roles.add(w)
+		case authz.NodeEntity:
+			nodes.add(w)
+		case authz.RightEntity:
+			rights.add(w)
+		}
+	}
+	next.UserTypes, next.Roles = types.made(b.UserTypes), roles.made(b.Roles)
+	next.Screens, next.Rights = nodes.made(b.Screens), rights.made(b.Rights)
+	return &next
+}
+
+// edits are what becomes of the entities of one list; nil: it is not there any more.
+type edits[E authz.Stored] map[authz.Key]*E
+
+func (x edits[E]) add(w authz.EntityWrite) {
+	x[w.Entity] = nil
+	if e, ok := w.New.(E); ok {
+		x[w.Entity] = &e
+	}
+}
+
+// made returns the list with the edits. What is new comes last, in the order of its
+// keys, but a right behind the others of its role, so that as little as can be moves.
+func (x edits[E]) made(list []E) []E {
+	if len(x) == 0 {
+		return list
+	}
+	next := make([]E, 0, len(list)+len(x))
+	for i := range list {
+		e, edited := x[list[i].Key()]
+		switch {
+		case !edited:
+			next = append(next, list[i])
+			continue
+		case e != nil:
+			next = append(next, *e)
+		}
+		delete(x, list[i].Key())
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(x), compareKeys) {
+		if e := x[k]; e != nil {
+			next = slices.Insert(next, behind(next, k), *e)
+		}
+	}
+	return next
+}
+
+// behind returns where a new entity goes.
+func behind[E authz.Stored](list []E, k authz.Key) int {
+	if k.Kind == authz.RightEntity {
+		for i := len(list) - 1; i >= 0; i-- {
+			if list[i].Key().Of == k.Of {
+				return i + 1
+			}
+		}
+	}
+	return len(list)
+}
+
+func compareKeys(a, b authz.Key) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Of, b.Of), cmp.Compare(a.ID, b.ID))
+}
+
+// entityAt returns the entity of the configuration that the path of a fault leads
+// to, and the rest of the path.
+func entityAt(b *authz.Bundle, path string) (k authz.Key, rest string) {
+	list, rest, indexed := strings.Cut(path, "[")
+	if !indexed || strings.Contains(list, ".") {
+		_, rest, _ = strings.Cut(path, ".")
+		return b.Portal.Key(), rest
+	}
+	number, rest, _ := strings.Cut(rest, "]")
+	i, err := strconv.Atoi(number)
+	if err != nil {
+		return authz.Key{}, path
+	}
+	rest = strings.TrimPrefix(rest, ".")
+	switch list {
+	case "user_types":
+		return keyAt(b.UserTypes, i), rest
+	case "roles":
+		return keyAt(b.Roles, i), rest
+	case "screens":
+		return keyAt(b.Screens, i), rest
+	case "rights":
+		return keyAt(b.Rights, i), rest
+	}
+	return authz.Key{}, path
+}
+
+func keyAt[E authz.Stored](list []E, i int) authz.Key {
+	if i < 0 || i >= len(list) {
+		return authz.Key{}
+	}
+	return list[i].Key()
+}

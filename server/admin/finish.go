@@ -1,0 +1,138 @@
+package admin
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// finish makes the write, unless it is only tried, and says what came of it.
+func (w *writing) finish(ctx context.Context, once *authz.Idempotency) (Result, error) {
+	c := w.changeset(once)
+	r := w.result(c)
+	if w.call.DryRun {
+		r.DryRun = true
+		return r, nil
+	}
+	if len(c.Changes)+len(c.Tasks)+len(c.Latches) == 0 && c.Settle == nil {
+		return r, nil
+	}
+	if once != nil {
+		if err := w.remember(ctx, once, &r); err != nil {
+			return Result{}, err
+		}
+	}
+	done, err := w.s.store.Commit(ctx, w.call.Portal, c)
+	if err != nil {
+		return Result{}, err
+	}
+	r.Revision, r.Entry = done.At.Revision, done.Entry.Seq
+	w.s.live.Applied(w.call.Portal, w.base, done.At, c.Changes, c.Config)
+	if err := w.s.live.Await(ctx, w.call.Portal, done.At.Revision); err != nil {
+		return Result{}, authz.Errorf(authz.Unavailable, "the write is made, as revision %d, and not in force yet: do not repeat it, but read it again", done.At.Revision).Because(err)
+	}
+	return r, nil
+}
+
+// changeset is what the store is to make of the write.
+func (w *writing) changeset(once *authz.Idempotency) *authz.Changeset {
+	c := &authz.Changeset{Base: w.base, Tasks: w.later, Latches: w.latches, Settle: w.settle, Once: once}
+	configured := false
+	for _, e := range w.pending {
+		if reflect.DeepEqual(e.Old, e.New) {
+			continue
+		}
+		c.Changes = append(c.Changes, e)
+		configured = configured || configures(e.Entity.Kind)
+	}
+	if configured && !w.deletesPortal() {
+		c.Config = w.final()
+	}
+	c.Entry = w.entry(c.Changes)
+	return c
+}
+
+// final returns the configuration with what is pending, which is valid by now.
+func (w *writing) final() *authz.Bundle {
+	if w.next != nil && !w.stale && w.restructured() {
+		return w.next
+	}
+	return reconfigured(w.config, w.pending)
+}
+
+// entry is what the audit keeps of the write.
+func (w *writing) entry(changes []authz.EntityWrite) authz.AuditEntry {
+	actor, behalf := w.actor()
+	e := authz.AuditEntry{
+		Chain: w.call.Portal, At: w.now, Actor: actor, OnBehalfOf: behalf, Decision: w.decision,
+		Request: w.call.Request, Operation: w.operation(), Note: w.call.Note, Changes: make([]authz.EntityChange, len(changes)),
+	}
+	for i, c := range changes {
+		e.Changes[i] = authz.EntityChange{Entity: c.Entity, Before: redacted(c.Old), After: redacted(c.New)}
+	}
+	return e
+}
+
+func redacted(e authz.Stored) map[string]any {
+	if e == nil {
+		return nil
+	}
+	return authz.Redact(authz.Document(e))
+}
+
+// actor names who writes, and for whom.
+func (w *writing) actor() (actor, onBehalfOf string) {
+	if w.order.task != nil {
+		return "task/" + w.order.task.Name, w.order.task.Actor
+	}
+	return actorOf(w.call.Acting)
+}
+
+// operation says in a word what the write is.
+func (w *writing) operation() string {
+	switch {
+	case w.order.task != nil:
+		return "task"
+	case w.order.rights != nil:
+		return "rights"
+	case w.order.batch:
+		return "batch"
+	}
+	return string(w.changes[0].operation())
+}
+
+// result says what the write comes to. It is as written at the next revision: if
+// another comes first, the write is judged anew.
+func (w *writing) result(c *authz.Changeset) Result {
+	r := Result{Tasks: w.tasks, Revision: w.base.Revision, Decision: w.decision}
+	if len(c.Changes)+len(c.Tasks)+len(c.Latches) > 0 && !w.call.DryRun {
+		r.Revision++
+	}
+	for _, x := range w.changes {
+		if w.order.rights == nil {
+			r.Items = append(r.Items, w.entityOf(x, &c.Entry, r.Revision))
+		}
+	}
+	if !w.order.batch && len(r.Items) == 1 {
+		r.Entity, r.Items, r.Defaults = r.Items[0], nil, w.changes[0].added
+	}
+	return r
+}
+
+// entityOf returns the entity of a change as it will be stored.
+func (w *writing) entityOf(x *change, e *authz.AuditEntry, revision int64) *Entity {
+	now := x.was.Stored
+	if i, ok := w.at[x.key]; ok {
+		now = w.pending[i].New
+	}
+	if now == nil {
+		return nil
+	}
+	v := authz.Versioned{Stored: now, Revision: revision, UpdatedAt: e.At, UpdatedBy: e.Actor}
+	if reflect.DeepEqual(now, x.was.Stored) {
+		v = x.was
+	}
+	entity := entityOf(v)
+	return &entity
+}
