@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -137,8 +138,9 @@ type message struct {
 // Deliver sends the mail once. Its error is a *[Failure]; nil says that the
 // receiver has it.
 func (s *Sender) Deliver(ctx context.Context, mail authz.StoredTask) error {
+	id := messageID(mail.Name)
 	body, err := json.Marshal(message{
-		ID: mail.Name, Type: "mail", Portal: mail.Portal, Template: mail.Template, To: mail.To,
+		ID: id, Type: "mail", Portal: mail.Portal, Template: mail.Template, To: mail.To,
 		Entity: mail.Entity.Ref(), Cause: mail.Cause.Ref(), At: mail.CreatedAt.UTC(),
 	})
 	if err != nil {
@@ -151,9 +153,9 @@ func (s *Sender) Deliver(ctx context.Context, mail authz.StoredTask) error {
 	at := s.now()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "portcullis")
-	req.Header.Set("Webhook-Id", mail.Name)
+	req.Header.Set("Webhook-Id", id)
 	req.Header.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
-	req.Header.Set("Webhook-Signature", s.keys.sign(mail.Name, at, body))
+	req.Header.Set("Webhook-Signature", s.keys.sign(id, at, body))
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return unreachable(err)
@@ -162,6 +164,12 @@ func (s *Sender) Deliver(ctx context.Context, mail authz.StoredTask) error {
 	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
 	_ = resp.Body.Close()
 	return s.judge(resp)
+}
+
+// messageID returns the name as a header takes it. A dot would end it where it is
+// signed.
+func messageID(name string) string {
+	return strings.NewReplacer(".", "%2E", "+", "%20").Replace(url.QueryEscape(name))
 }
 
 // judge says what the answer means.
