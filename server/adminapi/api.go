@@ -52,10 +52,11 @@ type Service interface {
 // API serves a Service. Its routes must lie behind whatever finds out who calls: a
 // request whose context does not say so (authz.WithActing) is refused.
 type API struct {
-	service  Service
-	log      *slog.Logger
-	version  string
-	document []byte // the OpenAPI document
+	service   Service
+	log       *slog.Logger
+	version   string
+	described *huma.OpenAPI // set by Routes
+	document  []byte        // described, as it is served
 }
 
 // New returns the API of the service. Failures of the service are logged to log;
@@ -71,6 +72,7 @@ func (a *API) Routes(app *fiber.App) {
 	h.UseMiddleware(a.receive)
 	r := &registrar{api: a, huma: h}
 	r.all()
+	a.described = h.OpenAPI()
 	a.document = r.document()
 }
 

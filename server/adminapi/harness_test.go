@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/portcullis-authz/portcullis/server/admin"
@@ -178,4 +179,12 @@ func send(t testing.TB, base, method, path, body string, header ...string) answe
 	text, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	return answer{res.StatusCode, res.Header, text}
+}
+
+// mounted returns an app with the routes of the API alone.
+func mounted(t testing.TB) *fiber.App {
+	t.Helper()
+	app := fiber.New(fiber.Config{DisableStartupMessage: true})
+	adminapi.New(&service{}, slog.New(slog.DiscardHandler), "").Routes(app)
+	return app
 }
