@@ -37,8 +37,13 @@ func (w *writing) apply(ctx context.Context) error {
 		if err := w.overPending(c, old); err != nil {
 			return err
 		}
-		if old == nil && c.new == nil {
-			continue
+		if c.same || old == nil && c.new == nil {
+			if err := w.keepSame(ctx, c, old); err != nil {
+				return err
+			}
+			if reflect.DeepEqual(old, c.new) {
+				continue
+			}
 		}
 		verdict, err := w.admit(ctx, &judged{old: old, new: c.new, actor: w.call.Acting.User, context: w.call.Context})
 		if err != nil {
@@ -58,6 +63,16 @@ func (w *writing) apply(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keepSame asks whether an entity that a task has changed may be changed back to
+// what is ordered.
+func (w *writing) keepSame(ctx context.Context, c *change, old authz.Stored) error {
+	if reflect.DeepEqual(old, c.new) {
+		return nil
+	}
+	_, err := w.s.permit(ctx, w.call, about(authz.CallAction(operation(old, c.new)), c.key, old, c.new))
+	return err
 }
 
 // overPending applies a patch to what has become of the entity by the tasks of the
@@ -229,7 +244,7 @@ func isName(kind authz.EntityKind, member string) bool {
 // knownOf returns what the judgement of a change to the entity need not look up.
 func (w *writing) knownOf(ctx context.Context, k authz.Key) (authz.Known, error) {
 	known := authz.Known{Pending: w.pending}
-	if w.creating || w.restructures() {
+	if w.creating || w.restructured() || k.Kind == authz.PortalEntity && len(w.pending) > 0 {
 		known.Config = w.candidate()
 	}
 	var err error
@@ -237,18 +252,6 @@ func (w *writing) knownOf(ctx context.Context, k authz.Key) (authz.Known, error)
 		known.Latches, err = w.latched(ctx, k)
 	}
 	return known, err
-}
-
-// restructures reports whether what is pending is more of the configuration than
-// rights and roles.
-func (w *writing) restructures() bool {
-	for _, e := range w.pending {
-		switch e.Entity.Kind {
-		case authz.PortalEntity, authz.UserTypeEntity, authz.NodeEntity:
-			return true
-		}
-	}
-	return false
 }
 
 // candidate returns the configuration with what is ordered and pending, or nil when

@@ -50,6 +50,7 @@ type change struct {
 	new     authz.Stored    // as ordered; nil: not to be there
 	missing bool            // what is to be changed is not there
 	taken   bool            // what is to be created is there
+	same    bool            // it is so already, and is only to be kept so
 	also    []authz.EntityWrite
 	added   map[string]any // what the policy added
 }
@@ -217,6 +218,9 @@ func (w *writing) decide(ctx context.Context) error {
 	}
 	var denied Refused
 	for _, c := range w.changes {
+		if c.same {
+			continue
+		}
 		q := about(authz.CallAction(c.operation()), c.key, c.was.Stored, c.new)
 		switch {
 		case c.taken:

@@ -20,7 +20,7 @@ func (w *writing) precheck(context.Context) error {
 	var writes []authz.EntityWrite
 	whole := false
 	for _, c := range w.changes {
-		if !configures(c.key.Kind) || c.missing || c.taken {
+		if !configures(c.key.Kind) || c.missing || c.taken || c.same {
 			continue
 		}
 		writes = append(append(writes, authz.EntityWrite{Entity: c.key, Old: c.was.Stored, New: c.new}), c.also...)

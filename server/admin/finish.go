@@ -2,7 +2,10 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -25,7 +28,7 @@ func (w *writing) finish(ctx context.Context, once *authz.Idempotency) (Result, 
 	}
 	done, err := w.s.store.Commit(ctx, w.call.Portal, c)
 	if err != nil {
-		return Result{}, err
+		return Result{}, w.refusedBy(c, err)
 	}
 	r.Revision, r.Entry = done.At.Revision, done.Entry.Seq
 	w.s.live.Applied(w.call.Portal, w.base, done.At, c.Changes, c.Config)
@@ -33,6 +36,29 @@ func (w *writing) finish(ctx context.Context, once *authz.Idempotency) (Result, 
 		return Result{}, authz.Errorf(authz.Unavailable, "the write is made, as revision %d, and not in force yet: do not repeat it, but read it again", done.At.Revision).Because(err)
 	}
 	return r, nil
+}
+
+// refusedBy leads what the store has against the changeset back to what was ordered.
+func (w *writing) refusedBy(c *authz.Changeset, err error) error {
+	faults, ok := errorsAs(err)
+	if !ok {
+		return err
+	}
+	for _, f := range faults {
+		number, rest, _ := strings.Cut(strings.TrimPrefix(f.Path, "changes["), "]")
+		i, err := strconv.Atoi(number)
+		if err != nil || i < 0 || i >= len(c.Changes) {
+			w.faults = append(w.faults, f)
+			continue
+		}
+		field, k := strings.TrimPrefix(rest, "."), c.Changes[i].Entity
+		if x := w.changeOf(k); x != nil {
+			w.faults = append(w.faults, authz.Fault{Path: join(x.place, field), Msg: f.Msg})
+			continue
+		}
+		w.faults = append(w.faults, authz.Fault{Msg: fmt.Sprintf("%s: %s", join(k.String(), field), f.Msg)})
+	}
+	return w.refused()
 }
 
 // changeset is what the store is to make of the write.

@@ -71,7 +71,7 @@ func (q RightsQuery) resource() authz.Entity {
 // the others of the range as they are. The level Inherit takes an explicit level
 // away. The cells that change are judged, each as a change of its own, those of
 // nodes higher up in the tree first: what a cell says counts for more than what the
-// policy copies down to it.
+// policy copies down to it, even when it says what is there already.
 func (s *Service) SetRights(ctx context.Context, call Call, q RightsQuery, cells []Cell) (Result, error) {
 	return s.write(ctx, &call, &order{rights: &q, cells: cells})
 }
@@ -101,9 +101,8 @@ func (w *writing) readCells() error {
 		if explicit {
 			c.new = authz.Right{Role: cell.Role, Node: cell.Node, Level: level}
 		}
-		if had != explicit || old != level {
-			w.changes = append(w.changes, c)
-		}
+		c.same = had == explicit && old == level
+		w.changes = append(w.changes, c)
 	}
 	slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
 	return invalid(w.faults)

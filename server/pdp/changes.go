@@ -136,7 +136,7 @@ func (x *resolver) resolve(ctx context.Context, reads authz.ChangeReads) error {
 	s := x.view.Snapshot
 	if reads.Roles {
 		ids := rolesOf(x.change.Old, rolesOf(x.change.New, nil))
-		x.facts.Roles = x.pending.roles(s.Roles(ids), ids)
+		x.facts.Roles = x.pending.roles(s, ids)
 	}
 	if x.written(authz.PortalEntity) != "" && reads.Screens {
 		x.facts.Roles, x.facts.Screens = s.Unset()
@@ -228,7 +228,7 @@ func (x *resolver) users(ctx context.Context) error {
 		return nil
 	}
 	all, err := x.dir.source.UsersOfContact(ctx, x.stored.key.portal, x.stored.Generation, x.contact)
-	for _, u := range x.pending.users(all, x.contact) {
+	for _, u := range x.pending.users(all, func(u *authz.User) bool { return u.Contact == x.contact }) {
 		if u.ID != x.written(authz.UserEntity) {
 			x.facts.Users = append(x.facts.Users, u)
 		}
@@ -239,10 +239,11 @@ func (x *resolver) users(ctx context.Context) error {
 // typeUsers finds the users of the type that is written, unless they are too many.
 func (x *resolver) typeUsers(ctx context.Context) (err error) {
 	if id := x.written(authz.UserTypeEntity); id != "" && x.reads.TypeUsers {
-		x.facts.TypeUsers, err = x.dir.source.UsersOfType(ctx, x.view.key.portal, x.view.Generation, id)
+		x.facts.TypeUsers, err = x.dir.source.UsersOfType(ctx, x.stored.key.portal, x.stored.Generation, id)
 		if authz.KindOf(err) == authz.TooLarge {
 			return nil
 		}
+		x.facts.TypeUsers = x.pending.users(x.facts.TypeUsers, func(u *authz.User) bool { return u.UserType == id })
 	}
 	return err
 }

@@ -34,14 +34,18 @@ func newPending(writes []authz.EntityWrite, but authz.Key) pending {
 
 // reconfigures reports whether a change to an entity of the kind is to be judged by
 // another configuration than the published one. Roles and rights are laid over the
-// facts instead, and so is the number of screens.
+// facts instead where that does, and so is the number of screens.
 func (p pending) reconfigures(kind authz.EntityKind) bool {
 	for k := range p {
 		switch k.Kind {
 		case authz.PortalEntity, authz.UserTypeEntity:
 			return true
 		case authz.NodeEntity:
-			if kind == authz.RightEntity {
+			if kind == authz.RightEntity || kind == authz.PortalEntity {
+				return true
+			}
+		case authz.RoleEntity, authz.RightEntity:
+			if kind == authz.PortalEntity {
 				return true
 			}
 		}
@@ -158,14 +162,14 @@ func (p pending) more(c authz.Count) int {
 	})
 }
 
-// users returns the users of the contact as they will be, in the order of their ids.
-func (p pending) users(stored []*authz.User, contact string) []*authz.User {
-	if len(p) == 0 {
+// users returns the users that are meant as they will be, in the order of their ids.
+func (p pending) users(stored []*authz.User, meant func(*authz.User) bool) []*authz.User {
+	if !p.any(authz.UserEntity) {
 		return stored
 	}
 	all := slices.DeleteFunc(slices.Clone(stored), func(u *authz.User) bool { return p.has(u.Key()) })
 	for _, w := range p {
-		if u, ok := w.New.(authz.User); ok && u.Contact == contact {
+		if u, ok := w.New.(authz.User); ok && meant(&u) {
 			all = append(all, &u)
 		}
 	}
@@ -175,18 +179,31 @@ func (p pending) users(stored []*authz.User, contact string) []*authz.User {
 
 func (p pending) has(k authz.Key) bool { _, ok := p[k]; return ok }
 
-// roles lays what is pending over those of the roles with the ids that are there.
-func (p pending) roles(there map[string]*authz.Role, ids []string) map[string]*authz.Role {
-	for k, w := range p {
-		if k.Kind != authz.RoleEntity || !slices.Contains(ids, k.ID) {
+// roles returns those of the roles that there will be, with all that they will
+// inherit.
+func (p pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.Role {
+	if !p.any(authz.RoleEntity) {
+		return s.Roles(ids)
+	}
+	found := make(map[string]*authz.Role, len(ids))
+	seen := make(map[string]bool, len(ids))
+	for len(ids) > 0 {
+		id := ids[len(ids)-1]
+		ids = ids[:len(ids)-1]
+		if seen[id] {
 			continue
 		}
-		delete(there, k.ID)
-		if r, ok := w.New.(authz.Role); ok {
-			there[k.ID] = &r
+		seen[id] = true
+		r, ok := written[authz.Role](p, authz.Key{Kind: authz.RoleEntity, ID: id})
+		if !ok {
+			r = s.Roles([]string{id})[id]
+		}
+		if r != nil {
+			found[id] = r
+			ids = append(ids, r.Inherits...)
 		}
 	}
-	return there
+	return found
 }
 
 // levels returns the explicit levels at the node and below it as they will be.
