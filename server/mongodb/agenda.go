@@ -30,6 +30,14 @@ func (a *agenda) changed() {
 	a.until = time.Time{}
 }
 
+// tasksWritten tells who waits for tasks of a write that has made some.
+func (s *Store) tasksWritten(made int) {
+	if made > 0 {
+		s.agenda.changed()
+		s.agenda.news.all()
+	}
+}
+
 // look reports whether it is known that the query finds nothing, and at which write.
 func (a *agenda) look(q authz.DueQuery) (writes int64, quiet bool) {
 	a.mu.Lock()

@@ -46,6 +46,7 @@ func (s *Store) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 		return authz.Committed{}, unavailable("written", err)
 	}
 	s.nudges.all()
+	s.tasksWritten(len(c.Tasks))
 	return authz.Committed{At: w.after.revisions(), Entry: w.entry}, nil
 }
 

@@ -90,6 +90,9 @@ func (d *taskDoc) task() (authz.StoredTask, error) {
 func (d *taskDoc) settled(o *authz.TaskOutcome) {
 	d.State, d.Attempts, d.Error = string(o.State), int64(o.Attempts), o.Error
 	d.Meta.UpdatedAt, d.ClaimedUntil, d.ClaimedBy = o.At, time.Time{}, ""
+	if o.Attempts == 0 { // the one that began does not count
+		d.Since = time.Time{}
+	}
 	if o.State == authz.TaskPending {
 		d.Due = o.Due
 		return

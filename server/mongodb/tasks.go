@@ -137,7 +137,7 @@ func (s *Store) Retry(ctx context.Context, portal, name string) error {
 		}
 		// Its time has come already, by whichever clock.
 		d.settled(&authz.TaskOutcome{State: authz.TaskPending, Due: d.Due, At: now()})
-		d.Since, d.DoneAt = time.Time{}, time.Time{}
+		d.DoneAt = time.Time{}
 		return nil
 	})
 	if err == nil && d == nil {

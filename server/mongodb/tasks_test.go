@@ -203,6 +203,7 @@ func TestHeldTasks(t *testing.T) {
 		require.Empty(t, due(t, s, authz.DueQuery{Now: day(1), Held: "no webhook"}))
 		require.Equal(t, []string{held}, due(t, s, authz.DueQuery{Now: day(1)}), "what was found for the other query says nothing of this one")
 		require.Equal(t, []string{held, other}, due(t, s, authz.DueQuery{Now: day(3)}))
+		require.Equal(t, day(3), claim(t, s, held, day(3), day(4)).Since, "what was held was not tried")
 	})
 }
 

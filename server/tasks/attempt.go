@@ -18,19 +18,23 @@ func (r *Runner) do(ctx context.Context, name string) error {
 		return err
 	}
 	outcome, settled := r.attempt(ctx, task)
-	r.log(ctx, task, &outcome)
 	if settled {
+		r.log(ctx, task, &outcome)
 		return nil
 	}
 	// The claim is given up even when there is no more time for attempts.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	err = r.store.SettleTask(ctx, outcome)
-	if authz.KindOf(err) == authz.Conflict {
-		r.opts.Log.InfoContext(ctx, "another process has taken the task over", "task", task.Name, "portal", task.Portal)
+	switch err := r.store.SettleTask(ctx, outcome); {
+	case err == nil:
+		r.log(ctx, task, &outcome)
 		return nil
+	case authz.KindOf(err) == authz.Conflict:
+		r.opts.Log.InfoContext(ctx, "the task is settled already, or another process has taken it over", "task", task.Name, "portal", task.Portal)
+		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 // attempt makes the attempt that is counted in the task already. settled says that
