@@ -48,8 +48,8 @@ func (s *Store) createCollection(ctx context.Context, name string) error {
 var indexed = map[string][]string{
 	users:    {"login", "login_key", "user_type", "grants.role", "account", "contact"},
 	accounts: {"parent", "owner"},
-	contacts: {"account"},
-	records:  {"account", "contact", "parent"},
+	contacts: {"account", "email"},
+	records:  {"account", "contact", "owner", "parent"},
 	audit:    {"updated_at", "updated_by", "on_behalf_of", "entities", "fields"},
 	tasks:    {"state"},
 }
