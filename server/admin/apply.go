@@ -141,7 +141,7 @@ func (w *writing) admit(ctx context.Context, j *judged) (*verdict, error) {
 	v := &verdict{new: j.new}
 	for range maxRounds {
 		a, err := w.judge(ctx, j, v)
-		if err != nil || !v.ok() || len(a.Defaults) == 0 {
+		if err != nil || !v.ok() || len(a.Defaults) == 0 || v.new == nil {
 			return v, err
 		}
 		added, reason := withDefaults(v.new, a.Defaults)
@@ -214,9 +214,6 @@ func keyOf(s authz.Stored) authz.Key {
 // withDefaults returns the entity with what the policy adds to it, or the reason why
 // that cannot be.
 func withDefaults(e authz.Stored, defaults map[string]any) (authz.Stored, string) {
-	if e == nil {
-		return nil, ReasonDefaultsMalformed
-	}
 	doc := authz.MergePatch(authz.Document(e), defaults)
 	for name, v := range authz.Document(e) {
 		if isName(e.Key().Kind, name) && doc[name] != v {

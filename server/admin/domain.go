@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -82,17 +83,25 @@ func (w *writing) unusable(err error) error {
 	return nil
 }
 
-// inUse returns the faults of what was not written: something still refers to what
-// is deleted, or does not go with what is changed.
+// inUse takes the faults of what was not written: something still refers to what is
+// deleted, or does not go with what is changed.
 func (w *writing) inUse(elsewhere []string) error {
 	const most = 10
-	switch {
-	case len(elsewhere) == 0 || len(w.faults) > 0:
-		return nil
-	case len(elsewhere) > most:
+	if len(elsewhere) > most {
 		elsewhere = append(elsewhere[:most:most], fmt.Sprintf("and %d more", len(elsewhere)-most))
 	}
-	return authz.Errorf(authz.Conflict, "the rest of the portal does not go with it: %s; change that first", strings.Join(elsewhere, "; "))
+	if len(elsewhere) > 0 && len(w.faults) == 0 && w.deletes() {
+		return authz.Errorf(authz.Conflict, "what is deleted is still in use: %s; change that first", strings.Join(elsewhere, "; "))
+	}
+	for _, msg := range elsewhere {
+		w.faults = append(w.faults, authz.Fault{Msg: msg})
+	}
+	return nil
+}
+
+// deletes reports whether some of the configuration is deleted.
+func (w *writing) deletes() bool {
+	return slices.ContainsFunc(w.changes, func(c *change) bool { return c.new == nil && configures(c.key.Kind) })
 }
 
 func (w *writing) changeOf(k authz.Key) *change {
@@ -240,6 +249,17 @@ func (x *surroundings) roles(grants []authz.Grant) {
 	}
 }
 
+// expected returns the entity as it will be: one that is ordered counts wherever in
+// the order it stands, and even when something else speaks against it.
+func (w *writing) expected(ctx context.Context, k authz.Key) (authz.Stored, error) {
+	if _, ok := w.at[k]; !ok {
+		if c := w.changeOf(k); c != nil {
+			return c.new, nil
+		}
+	}
+	return w.current(ctx, k)
+}
+
 func (x *surroundings) account(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
@@ -249,7 +269,7 @@ func (x *surroundings) account(ctx context.Context, id string) error {
 			return nil
 		}
 	}
-	e, err := x.w.current(ctx, authz.Key{Kind: authz.AccountEntity, ID: id})
+	e, err := x.w.expected(ctx, authz.Key{Kind: authz.AccountEntity, ID: id})
 	if e != nil {
 		x.world.Accounts = append(x.world.Accounts, authz.Account{ID: id})
 	}
@@ -261,7 +281,7 @@ func (x *surroundings) contact(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
 	}
-	e, err := x.w.current(ctx, authz.Key{Kind: authz.ContactEntity, ID: id})
+	e, err := x.w.expected(ctx, authz.Key{Kind: authz.ContactEntity, ID: id})
 	c, ok := e.(authz.Contact)
 	if err != nil || !ok {
 		return err
@@ -275,7 +295,7 @@ func (x *surroundings) parent(ctx context.Context, r *authz.Record) error {
 	if !ok || k == r.Key() {
 		return nil
 	}
-	e, err := x.w.current(ctx, k)
+	e, err := x.w.expected(ctx, k)
 	if e != nil {
 		x.world.Records = append(x.world.Records, authz.Record{Type: k.Of, ID: k.ID})
 	}
