@@ -241,3 +241,60 @@ func TestListWhileThingsComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// TestListEqualsANaiveOne draws entities with ids that sort in odd ways, and holds
+// lists of them with any filters, by pages of any size, against loops.
+func TestListEqualsANaiveOne(t *testing.T) {
+	contract(t, func(t *testing.T, o mongodb.Options) {
+		odd := []string{"a", "A", "b", "/", "0", "-", " ", "é", "~", "%", ".", "$"}
+		pick := func(from ...string) string { return from[rand.IntN(len(from))] }
+		id := func() string { return "x" + pick(odd...) + pick(odd...) }
+		w := authz.World{Bundle: authz.Bundle{Portal: authz.Portal{ID: "a", Policy: "p"}, Roles: []authz.Role{{ID: "r"}, {ID: "s"}}}}
+		w.Accounts = []authz.Account{{ID: "one"}, {ID: "two"}}
+		users, records := map[string]bool{}, map[string]bool{}
+		for range 60 {
+			u := authz.User{ID: id(), Login: pick("ann", "Ann", "bob", ""), Active: rand.IntN(2) == 0, Account: pick("one", "two", "")}
+			for _, r := range []string{"r", "s"}[:rand.IntN(3)] {
+				u.Grants = append(u.Grants, authz.Grant{Role: r})
+			}
+			if !users[u.ID] {
+				w.Users = append(w.Users, u)
+			}
+			r := authz.Record{Type: pick("case", "case-x", "Case", "c"), ID: id(), Owner: pick("ann", "bob", ""), Account: pick("one", "two", "")}
+			if !records[r.Type+"/"+r.ID] {
+				w.Records = append(w.Records, r)
+			}
+			users[u.ID], records[r.Type+"/"+r.ID] = true, true
+		}
+		s := holding(t, o, w, full("b"))
+		for range 60 {
+			q := authz.ListQuery{Kind: authz.UserEntity, Filter: map[string]string{}, Limit: 1 + rand.IntN(70)}
+			draw := func(name string, values ...string) (string, bool) {
+				if rand.IntN(3) > 0 {
+					return "", false
+				}
+				q.Filter[name] = pick(values...)
+				return q.Filter[name], true
+			}
+			var want []authz.Stored
+			account, byAccount := draw("account", "one", "two", "none", "")
+			if rand.IntN(2) == 0 {
+				q.Kind, q.Of = authz.RecordEntity, pick("", "case", "case-x", "c", "none")
+				owner, byOwner := draw("owner", "ann", "eve", "")
+				want = sorted(w.Records, func(r authz.Record) bool {
+					return (q.Of == "" || r.Type == q.Of) && (!byAccount || r.Account == account) && (!byOwner || r.Owner == owner)
+				})
+			} else {
+				login, byLogin := draw("login", "ann", "BOB", "eve", "")
+				role, byRole := draw("role", "r", "s", "none", "")
+				active, byActive := draw("active", "true", "false")
+				want = sorted(w.Users, func(u authz.User) bool {
+					holds := slices.ContainsFunc(u.Grants, func(g authz.Grant) bool { return g.Role == role }) || role == "" && len(u.Grants) == 0
+					return (!byAccount || u.Account == account) && (!byLogin || authz.FoldLogin(u.Login) == authz.FoldLogin(login)) &&
+						(!byRole || holds) && (!byActive || fmt.Sprint(u.Active) == active)
+				})
+			}
+			require.Equal(t, want, list(t, s, q), "%+v", q)
+		}
+	})
+}
