@@ -31,11 +31,12 @@ type decoder struct {
 	dec    *jsontext.Decoder
 	values int // that may still come
 	number func(string) (any, error)
+	null   any // what null is read as
 }
 
 // decodeObject returns the object that is all of the text. Numbers are json.Number.
 func decodeObject(text []byte) (map[string]any, error) {
-	v, err := decode(text, func(n string) (any, error) { return json.Number(n), nil })
+	v, err := decode(text, nil, func(n string) (any, error) { return json.Number(n), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -45,13 +46,18 @@ func decodeObject(text []byte) (map[string]any, error) {
 	return nil, authz.Errorf(authz.Invalid, "must be a JSON object, in braces")
 }
 
-// decodeValue returns the value that is all of the text. Numbers are float64.
+// null stands for a null that is held against a schema. No schema here allows one, but
+// huma passes over nil in members that may be left out.
+type null struct{}
+
+// decodeValue returns the value that is all of the text, to be held against a schema.
+// Numbers are float64.
 func decodeValue(text []byte) (any, error) {
-	return decode(text, func(n string) (any, error) { return strconv.ParseFloat(n, 64) })
+	return decode(text, null{}, func(n string) (any, error) { return strconv.ParseFloat(n, 64) })
 }
 
-func decode(text []byte, number func(string) (any, error)) (any, error) {
-	d := &decoder{dec: jsontext.NewDecoder(bytes.NewReader(text)), values: maxValues, number: number}
+func decode(text []byte, null any, number func(string) (any, error)) (any, error) {
+	d := &decoder{dec: jsontext.NewDecoder(bytes.NewReader(text)), values: maxValues, number: number, null: null}
 	v, err := d.value()
 	if err != nil {
 		return nil, err
@@ -91,7 +97,7 @@ func (d *decoder) value() (any, error) {
 	}
 	switch tok.Kind() {
 	case 'n':
-		return nil, nil
+		return d.null, nil
 	case '"':
 		return tok.String(), nil
 	}

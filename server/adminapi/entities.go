@@ -274,10 +274,10 @@ func entities[D, L, G, C, P, M, X any,
 	})
 	register(r, f.get(), func(ctx context.Context, in *G) (*Shown[D], error) { return get[D](ctx, r.api, &f, PG(in)) })
 	register(r, f.put(), func(ctx context.Context, in *P) (*Written[D], error) {
-		return change[D](ctx, &f, PP(in), PP(in).document(), r.api.service.Replace)
+		return put[D](ctx, r.api, &f, PP(in))
 	})
 	register(r, f.patch(), func(ctx context.Context, in *M) (*Written[D], error) {
-		return change[D](ctx, &f, PM(in), PM(in).document(), r.api.service.Patch)
+		return patch[D](ctx, r.api, &f, PM(in))
 	})
 	register(r, f.remove(), func(ctx context.Context, in *X) (*Written[D], error) { return remove[D](ctx, r.api, &f, PX(in)) })
 }
@@ -381,12 +381,14 @@ func (f *family) address(in collection, id string) string {
 	return portals + url.PathEscape(in.portal()) + "/" + f.many + "/" + url.PathEscape(id)
 }
 
-// change replaces or patches. A write that says nothing of what must be there has
+// put replaces or creates. A write that says nothing of what must be there has
 // created what it is about: it would have been refused otherwise.
-func change[D any](ctx context.Context, f *family, in interface {
+func put[D any](ctx context.Context, a *API, f *family, in interface {
 	caller
 	member
-}, doc *body, do func(context.Context, admin.Call, authz.Key, map[string]any) (admin.Result, error)) (*Written[D], error) {
+	document() *body
+}) (*Written[D], error) {
+	doc := in.document()
 	if doc.err != nil {
 		return nil, doc.err
 	}
@@ -394,12 +396,32 @@ func change[D any](ctx context.Context, f *family, in interface {
 	if err != nil {
 		return nil, err
 	}
-	res, err := do(ctx, call, f.key(in), doc.members)
+	res, err := a.service.Replace(ctx, call, f.key(in), doc.members)
 	if err != nil {
 		return nil, err
 	}
 	if call.IfMatch == "" || call.IfMatch == admin.None {
 		return written[D](&res, http.StatusCreated, f.address(in, in.id())), nil
+	}
+	return written[D](&res, http.StatusOK, ""), nil
+}
+
+func patch[D any](ctx context.Context, a *API, f *family, in interface {
+	caller
+	member
+	document() *body
+}) (*Written[D], error) {
+	doc := in.document()
+	if doc.err != nil {
+		return nil, doc.err
+	}
+	call, err := newCall(ctx, in.portal(), in)
+	if err != nil {
+		return nil, err
+	}
+	res, err := a.service.Patch(ctx, call, f.key(in), doc.members)
+	if err != nil {
+		return nil, err
 	}
 	return written[D](&res, http.StatusOK, ""), nil
 }
