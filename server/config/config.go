@@ -20,6 +20,7 @@ type Config struct {
 	Limits        Limits        `koanf:"limits"`
 	Poll          time.Duration `koanf:"poll" doc:"How often the store is asked for changes; from 10ms to 1s."`
 	Drain         Drain         `koanf:"drain"`
+	Webhook       Webhook       `koanf:"webhook"`
 }
 
 // Mongo says which database holds the data.
@@ -76,6 +77,19 @@ type Drain struct {
 	Timeout time.Duration `koanf:"timeout" doc:"Time that requests under way have to finish; above 0 and at most 10m."`
 }
 
+// Webhook says who sends the mails that policies want sent.
+type Webhook struct {
+	URL       string `koanf:"url" doc:"Address to which mails are handed over to be sent, https:// with a host; empty: they wait until there is one."`
+	Secret    Secret `koanf:"secret" doc:"What these requests are signed with: whsec_ and a key of 24 to 64 bytes in base64; while it is being replaced, the new one and the old with a space between them."`
+	PlainHTTP string `koanf:"plain_http" doc:"Where webhook.url may be http://: loopback or anywhere."`
+}
+
+// Values of Webhook.PlainHTTP.
+const (
+	PlainLoopback = "loopback"
+	PlainAnywhere = "anywhere"
+)
+
 // Default returns the configuration of a service that is told nothing.
 func Default() Config {
 	return Config{
@@ -86,12 +100,15 @@ func Default() Config {
 		Limits: Limits{Body: 1 << 20, Depth: 32, Batch: 1000, Eval: 100 * time.Millisecond, Request: 5 * time.Second, Cache: 100_000},
 		Poll:   500 * time.Millisecond,
 		Drain:  Drain{Timeout: 10 * time.Second},
+
+		Webhook: Webhook{PlainHTTP: PlainLoopback},
 	}
 }
 
 // Redacted returns the configuration without its secrets, fit to be shown.
 func (c Config) Redacted() Config {
 	c.Mongo.URI = Secret(c.Mongo.URI.String())
+	c.Webhook.Secret = Secret(c.Webhook.Secret.String())
 	return c
 }
 

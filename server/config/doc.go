@@ -14,8 +14,8 @@
 // quietly select the embedded database. All faults are reported at once, each
 // under the name that the operator wrote.
 //
-// The address of the database is a [Secret], which prints without its
-// credentials however it is printed.
+// The address of the database and the webhook's secret are of type [Secret], which
+// prints without credentials however it is printed.
 //
 // The package reads the file and nothing else of its surroundings, and must
 // never import any other package of this module.

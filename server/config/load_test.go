@@ -53,6 +53,10 @@ func TestPrecedence(t *testing.T) {
 		"poll":           {"61ms", "62ms", "63ms"},
 		"drain.delay":    {"1s", "2s", "3s"},
 		"drain.timeout":  {"4s", "5s", "6s"},
+
+		"webhook.url":        {"https://h1", "http://127.0.0.1:2", "https://h3/x?y"},
+		"webhook.secret":     {"whsec_1", "whsec_2", "whsec_3 whsec_2"},
+		"webhook.plain_http": {"anywhere", "loopback", "anywhere"},
 	}
 	var src string
 	var environ []string
@@ -195,7 +199,7 @@ func TestReference(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"addr", "data", "mongo.uri", "mongo.database", "policies", "default_portal", "auth.anonymous", "log.level", "log.format", "limits.body", "limits.depth",
-		"limits.batch", "limits.eval", "limits.request", "limits.cache", "poll", "drain.delay", "drain.timeout",
+		"limits.batch", "limits.eval", "limits.request", "limits.cache", "poll", "drain.delay", "drain.timeout", "webhook.url", "webhook.secret", "webhook.plain_http",
 	}, names)
 	i := slices.IndexFunc(keys, func(k config.Key) bool { return k.Name == "default_portal" })
 	require.Equal(t, "PORTCULLIS_DEFAULT_PORTAL", keys[i].Env)
@@ -239,18 +243,20 @@ func TestSecret(t *testing.T) {
 		{"mongodb://u:hun@ter2@db", "[redacted]"},
 		{"mongodb://db/?password=a@hunter2", "[redacted]"},
 		{"hunter2", "[redacted]"},
+		{"whsec_hunter2", "[redacted]"},
 	} {
 		t.Run(c.uri, func(t *testing.T) {
 			s := config.Secret(c.uri)
 			require.Equal(t, c.want, s.String())
 			require.Equal(t, c.uri, s.Reveal())
-			cfg := config.Config{Mongo: config.Mongo{URI: s}}
+			cfg := config.Config{Mongo: config.Mongo{URI: s}, Webhook: config.Webhook{Secret: s}}
 			j, err := json.Marshal(cfg)
 			require.NoError(t, err)
 			printed := fmt.Sprintf("%v %+v %#v %s %q %x %d %s %v", cfg, cfg, cfg, s, s, s, s, j, cfg.Redacted())
 			require.NotContains(t, printed, "hunter2")
 			require.NotContains(t, printed, "68756e74657232")
 			require.NotContains(t, cfg.Redacted().Mongo.URI.Reveal(), "hunter2")
+			require.NotContains(t, cfg.Redacted().Webhook.Secret.Reveal(), "hunter2")
 			require.Equal(t, c.uri, cfg.Mongo.URI.Reveal(), "Redacted leaves its receiver")
 		})
 	}

@@ -5,7 +5,7 @@ import (
 	"regexp"
 )
 
-// Secret is an address with credentials in it. Every way of printing it gives
+// Secret is an address with credentials in it, or all of it is secret. Every way of printing it gives
 // its redacted form; [Secret.Reveal] alone gives the text.
 type Secret string
 

@@ -55,6 +55,7 @@ func (c *Config) problems() []*Problem {
 	k.duration("poll", c.Poll, 10*time.Millisecond, time.Second)
 	k.duration("drain.delay", c.Drain.Delay, 0, 5*time.Minute)
 	k.duration("drain.timeout", c.Drain.Timeout, time.Millisecond, 10*time.Minute)
+	c.Webhook.check(&k)
 	return k.problems
 }
 
@@ -66,6 +67,15 @@ func (l *Limits) check(k *checks) {
 	k.duration("limits.request", l.Request, time.Millisecond, time.Minute)
 	k.that(l.Request >= l.Eval || l.Request < time.Millisecond, "limits.request", "must be at least limits.eval, which is %s, got %s: an evaluation could never use its time", l.Eval, l.Request)
 	k.number("limits.cache", int64(l.Cache), 1, 10_000_000)
+}
+
+// check leaves the webhook's own rules to who makes the requests.
+func (w *Webhook) check(k *checks) {
+	https := strings.HasPrefix(w.URL, "https://") || strings.HasPrefix(w.URL, "http://")
+	k.that(w.URL == "" || https, "webhook.url", "must begin with https:// and name a host, such as https://mail.example.com/portcullis")
+	k.that(w.URL == "" || w.Secret != "", "webhook.url", "needs webhook.secret beside it: whsec_ and what openssl rand -base64 32 prints")
+	k.that(w.Secret == "" || strings.HasPrefix(w.Secret.Reveal(), "whsec_"), "webhook.secret", "must begin with whsec_")
+	k.oneOf("webhook.plain_http", w.PlainHTTP, PlainLoopback, PlainAnywhere)
 }
 
 // SocketPrefix begins an address that is a Unix socket.
