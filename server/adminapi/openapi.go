@@ -82,6 +82,7 @@ func (r *registrar) all() {
 	r.tasks()
 	r.audit()
 	r.imports()
+	r.batch()
 	r.callers()
 }
 

@@ -134,6 +134,7 @@ func exchanges() map[string][]exchange {
 		"list_audit":      {{method: "GET", path: "/portals/acme/audit?actor=user/kim&entity=user/ann&field=active&from=2026-01-01T00:00:00Z&until=2027-01-01T00:00:00Z", status: 200}},
 		"verify_audit":    {{method: "GET", path: "/portals/acme/audit/verify", status: 200}},
 		"import_csv":      {{method: "POST", path: "/portals/acme/import?kind=roles", body: "id,title\nR,other\nR2,x\n", header: []string{"Content-Type", "text/csv"}, status: 200}},
+		"batch":           {{method: "POST", path: "/portals/acme/batch", body: `{"items":[{"operation":"replace","kind":"right","of":"R","id":"home","document":{"level":"edit"}}]}`, status: 200}},
 		"list_callers":    {{method: "GET", path: "/callers", status: 200}},
 		"get_caller":      {{method: "GET", path: "/callers/abc", status: 200}},
 		"create_caller":   {{method: "POST", path: "/callers", body: `{"name":"n","portals":["acme","*"],"permissions":["decide","admin"],"acts_for":["ann"],"until":"2027-01-01T00:00:00Z"}`, status: 201}},
