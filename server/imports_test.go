@@ -68,6 +68,8 @@ var arrows = map[string][]string{
 	"server/csvfile":    {"server/authz"},
 	"server/authzen":    {"server/authz"},
 	"server/ferret":     {"server/authz"},
+	"server/tasks":      {"server/authz"},
+	"server/webhook":    {"server/authz"},
 	"server/keys":       {"server/authz"},
 	"server/mongodb":    {"server/authz"},
 	"server/httpapi":    {"server/authz"},
@@ -84,12 +86,12 @@ var arrows = map[string][]string{
 	"server/pdp":        {"server/authz", "server/engine"},
 	"server/live":       {"server/authz", "server/engine", "server/pdp", "server/policy"},
 	"server": {
-		"fixtures", "policies", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
-		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy",
+		"fixtures", "policies", "server/admin", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
+		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/tasks", "server/webhook",
 	},
 	"cmd/portcullis": {
 		"policies", "server", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/fixture", "server/httpapi",
-		"server/keys", "server/policy", "server/policytest", "server/scaffold", "server/schema", "server/testreport", "server/yamltree",
+		"server/keys", "server/policy", "server/policytest", "server/scaffold", "server/schema", "server/testreport", "server/webhook", "server/yamltree",
 	},
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/httpapi"
 	"github.com/portcullis-authz/portcullis/server/live"
 	"github.com/portcullis-authz/portcullis/server/policy"
+	"github.com/portcullis-authz/portcullis/server/webhook"
 )
 
 // StoreOptions say where the data is.
@@ -37,6 +38,7 @@ type Options struct {
 	Poll       time.Duration // how often the store is asked for changes
 	DrainDelay time.Duration // between saying that it is not ready and closing the listener
 	HTTP       httpapi.Options
+	Webhook    webhook.Options // without a URL, mails wait
 	Log        *slog.Logger
 	Now        func() time.Time
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/config"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
+	"github.com/portcullis-authz/portcullis/server/webhook"
 )
 
 // storeFlags are the keys of the configuration that say where the data is.
@@ -44,6 +45,9 @@ type serviceFlags struct {
 	Poll          *string `key:"poll" help:"${poll}" placeholder:"TIME"`
 	DrainDelay    *string `key:"drain.delay" name:"drain-delay" help:"${drain_delay}" placeholder:"TIME"`
 	DrainTimeout  *string `key:"drain.timeout" name:"drain-timeout" help:"${drain_timeout}" placeholder:"TIME"`
+	WebhookURL    *string `key:"webhook.url" name:"webhook-url" help:"${webhook_url}" placeholder:"URL"`
+	WebhookSecret *string `key:"webhook.secret" name:"webhook-secret" help:"${webhook_secret}" placeholder:"SECRET"`
+	WebhookPlain  *string `key:"webhook.plain_http" name:"webhook-plain-http" help:"${webhook_plain_http}" placeholder:"WHERE"`
 }
 
 // configHelp gives each flag the text and the default of its key.
@@ -110,7 +114,8 @@ func serverOptions(c *config.Config, log *slog.Logger) server.Options {
 			Body: int(c.Limits.Body), Depth: c.Limits.Depth, Batch: c.Limits.Batch,
 			Timeout: c.Limits.Request, Drain: c.Drain.Timeout, Log: log, Version: version(), Now: time.Now,
 		},
-		Log: log, Now: time.Now,
+		Webhook: webhook.Options{URL: c.Webhook.URL, Secret: c.Webhook.Secret.Reveal(), PlainHTTP: c.Webhook.PlainHTTP == config.PlainAnywhere},
+		Log:     log, Now: time.Now,
 	}
 }
 

@@ -86,6 +86,7 @@ func TestPrecedence(t *testing.T) {
 		Log:    config.Log{Level: "error", Format: "json"},
 		Limits: config.Limits{Body: 2003, Depth: 13, Batch: 23, Eval: 33 * time.Millisecond, Request: 43 * time.Second, Cache: 53},
 		Poll:   63 * time.Millisecond, Drain: config.Drain{Delay: 3 * time.Second, Timeout: 6 * time.Second},
+		Webhook: config.Webhook{URL: "https://h3/x?y", Secret: "whsec_3 whsec_2", PlainHTTP: "anywhere"},
 	}, c)
 
 	s.Flags = nil
