@@ -87,36 +87,55 @@ func (x edits[E]) made(list []E) []E {
 	if len(x) == 0 {
 		return list
 	}
+	fresh, behind := x.fresh(list)
 	next := make([]E, 0, len(list)+len(x))
 	for i := range list {
-		e, edited := x[list[i].Key()]
-		switch {
+		k := list[i].Key()
+		switch e, edited := x[k]; {
 		case !edited:
 			next = append(next, list[i])
-			continue
 		case e != nil:
 			next = append(next, *e)
 		}
-		delete(x, list[i].Key())
-	}
-	for _, k := range slices.SortedFunc(maps.Keys(x), compareKeys) {
-		if e := x[k]; e != nil {
-			next = slices.Insert(next, behind(next, k), *e)
+		if at, ok := behind[k.Of]; ok && at == i {
+			next = append(next, fresh[k.Of]...)
+			delete(fresh, k.Of)
 		}
+	}
+	for _, of := range slices.Sorted(maps.Keys(fresh)) {
+		next = append(next, fresh[of]...)
 	}
 	return next
 }
 
-// behind returns where a new entity goes.
-func behind[E authz.Stored](list []E, k authz.Key) int {
-	if k.Kind == authz.RightEntity {
-		for i := len(list) - 1; i >= 0; i-- {
-			if list[i].Key().Of == k.Of {
-				return i + 1
-			}
+// fresh returns the entities that the list does not have, by role for rights, and
+// the place of the last one of each role in the list.
+func (x edits[E]) fresh(list []E) (fresh map[string][]E, behind map[string]int) {
+	there := make(map[authz.Key]bool, len(x))
+	behind = make(map[string]int, len(x))
+	roles := make(map[string]bool, len(x))
+	for k := range x {
+		roles[k.Of] = true
+	}
+	for i := range list {
+		k := list[i].Key()
+		if !roles[k.Of] {
+			continue
+		}
+		if _, edited := x[k]; edited {
+			there[k] = true
+		}
+		if k.Of != "" {
+			behind[k.Of] = i
 		}
 	}
-	return len(list)
+	fresh = make(map[string][]E)
+	for _, k := range slices.SortedFunc(maps.Keys(x), compareKeys) {
+		if e := x[k]; e != nil && !there[k] {
+			fresh[k.Of] = append(fresh[k.Of], *e)
+		}
+	}
+	return fresh, behind
 }
 
 func compareKeys(a, b authz.Key) int {

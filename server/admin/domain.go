@@ -27,14 +27,11 @@ func (w *writing) precheck(context.Context) error {
 		writes = append(append(writes, authz.EntityWrite{Entity: c.key, Old: c.was.Stored, New: c.new}), c.also...)
 		whole = whole || c.key.Kind != authz.RightEntity
 	}
-	if len(writes) == 0 || w.deletesPortal() {
+	if !whole || w.deletesPortal() {
 		return nil
 	}
 	w.next = reconfigured(w.config, writes)
-	if whole {
-		return w.usable()
-	}
-	return nil
+	return w.usable()
 }
 
 func (w *writing) deletesPortal() bool {

@@ -1,0 +1,182 @@
+package admin_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/portcullis-authz/portcullis/server/admin"
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// shown returns the cells as "role node level", with what is shown where that is
+// another.
+func shown(v admin.RightsView) []string {
+	var all []string
+	for _, c := range v.Cells {
+		s := c.Role + " " + c.Node + " " + c.Level
+		if c.Shown != c.Level {
+			s += " (" + c.Shown + ")"
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+func TestRights(t *testing.T) {
+	w := world()
+	w.Screens[3].AlsoIn = []string{"second"}
+	w.Screens = append(w.Screens, authz.Node{ID: "second", Kind: authz.Workspace})
+	w.Rights = append(w.Rights, authz.Right{Role: "clerk", Node: "home", Level: authz.View}, authz.Right{Role: "boss", Node: "home", Level: authz.Delete})
+	s := started(t, rules, w)
+	for name, tc := range map[string]struct {
+		query admin.RightsQuery
+		want  []string
+	}{
+		"cell":                  {admin.RightsQuery{Role: "clerk", Node: "desk"}, []string{"clerk desk view"}},
+		"row":                   {admin.RightsQuery{Role: "spare"}, []string{"spare home inherit (multiple)", "spare desk inherit", "spare desk.name inherit", "spare mail edit", "spare alone inherit", "spare second inherit (edit)"}},
+		"column":                {admin.RightsQuery{Node: "home"}, []string{"boss home delete", "clerk home view", "spare home inherit (multiple)"}},
+		"subtree of a role":     {admin.RightsQuery{Role: "clerk", Node: "home", Below: true}, []string{"clerk home view", "clerk desk view", "clerk desk.name inherit", "clerk mail inherit"}},
+		"subtree of all":        {admin.RightsQuery{Node: "desk", Below: true}, []string{"boss desk inherit", "boss desk.name inherit", "clerk desk view", "clerk desk.name inherit", "spare desk inherit", "spare desk.name inherit"}},
+		"screens shown as well": {admin.RightsQuery{Role: "spare", Node: "second", Below: true}, []string{"spare second inherit (edit)", "spare mail edit"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := s.Rights(t.Context(), byRoot(), tc.query)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, shown(v))
+			require.NotEmpty(t, v.ETag)
+		})
+	}
+	for _, q := range []admin.RightsQuery{{Role: "none"}, {Node: "none"}, {Role: "clerk", Node: "none", Below: true}} {
+		_, err := s.Rights(t.Context(), byRoot(), q)
+		require.Equal(t, authz.NotFound, authz.KindOf(err))
+	}
+}
+
+func TestSetRights(t *testing.T) {
+	s := started(t, rules, world())
+	q := admin.RightsQuery{Role: "clerk"}
+	row, err := s.Rights(t.Context(), byRoot(), q)
+	require.NoError(t, err)
+
+	call := byRoot()
+	call.IfMatch = ""
+	cells := []admin.Cell{{Role: "clerk", Node: "desk", Level: "view"}, {Role: "clerk", Node: "home", Level: "edit"}, {Role: "clerk", Node: "alone", Level: "insert"}}
+	_, err = s.SetRights(t.Context(), call, q, cells)
+	require.Equal(t, authz.Unconditional, authz.KindOf(err))
+	call.IfMatch = row.ETag
+	r, err := s.SetRights(t.Context(), call, q, cells)
+	require.NoError(t, err)
+	require.Len(t, r.Tasks, 3, "the workspace is copied down")
+	after, err := s.Rights(t.Context(), call, q)
+	require.NoError(t, err)
+	require.Equal(t, []string{"clerk home edit (multiple)", "clerk desk view (multiple)", "clerk desk.name edit", "clerk mail edit", "clerk alone insert"}, shown(after),
+		"what a cell says counts for more than what is copied down, even if it was so before")
+	entries, err := s.store.Entries(t.Context(), "p", r.Entry-1, 1)
+	require.NoError(t, err)
+	require.Equal(t, "rights", entries[0].Operation)
+	require.Len(t, entries[0].Changes, 4)
+
+	_, err = s.SetRights(t.Context(), call, q, cells)
+	require.Equal(t, authz.Stale, authz.KindOf(err))
+
+	call.IfMatch = admin.Whatever
+	_, err = s.SetRights(t.Context(), call, q, []admin.Cell{{Role: "clerk", Node: "desk", Level: admin.Inherit}, {Role: "clerk", Node: "alone", Level: admin.Inherit}})
+	require.NoError(t, err)
+	after, err = s.Rights(t.Context(), call, q)
+	require.NoError(t, err)
+	require.Equal(t, []string{"clerk home edit", "clerk desk inherit (edit)", "clerk desk.name edit", "clerk mail edit", "clerk alone inherit"}, shown(after))
+
+	_, err = s.SetRights(t.Context(), call, admin.RightsQuery{Role: "clerk", Node: "home", Below: true}, []admin.Cell{
+		{Role: "boss", Node: "desk", Level: "view"}, {Role: "clerk", Node: "alone", Level: "veiw"}, {Role: "clerk", Node: "desk", Level: "edit"}, {Role: "clerk", Node: "desk", Level: "view"}})
+	var faults authz.Faults
+	require.ErrorAs(t, err, &faults)
+	var paths []string
+	for _, f := range faults {
+		paths = append(paths, f.Path)
+	}
+	require.Equal(t, []string{"cells[0].role", "cells[1].node", "cells[1].level", "cells[3]"}, paths)
+
+	call.Acting.User = "ann"
+	_, err = s.SetRights(t.Context(), call, q, []admin.Cell{{Role: "clerk", Node: "mail", Level: "view"}, {Role: "clerk", Node: "desk", Level: admin.Inherit}})
+	require.Equal(t, map[string]string{"cells[0]": "decision not_permitted"}, refusedFor(t, err, authz.Forbidden), "what stays as it is, is not decided on")
+	v, err := s.Verify(t.Context(), "p")
+	require.NoError(t, err)
+	require.Empty(t, v.Faults)
+}
+
+// TestRightsOfALargePortal holds reads and writes of rights to their time.
+func TestRightsOfALargePortal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("imports a large portal")
+	}
+	w := large()
+	s := started(t, rules, w)
+	most := func(name string, do func()) time.Duration {
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			do()
+			best = min(best, time.Since(start))
+		}
+		t.Logf("%s: %v", name, best)
+		return best
+	}
+	read := func(q admin.RightsQuery) func() {
+		return func() {
+			_, err := s.Rights(t.Context(), byRoot(), q)
+			require.NoError(t, err)
+		}
+	}
+	require.Less(t, most("cell", read(admin.RightsQuery{Role: "role 17", Node: "screen 20"})), 20*time.Millisecond)
+	require.Less(t, most("row", read(admin.RightsQuery{Role: "role 17"})), 20*time.Millisecond)
+	require.Less(t, most("column", read(admin.RightsQuery{Node: "screen 20"})), 20*time.Millisecond)
+	require.Less(t, most("subtree", read(admin.RightsQuery{Role: "role 17", Node: "space 1", Below: true})), 20*time.Millisecond)
+	n := 0
+	write := func(q admin.RightsQuery, cells ...admin.Cell) func() {
+		return func() {
+			n++
+			for i := range cells {
+				cells[i].Level = authz.Level(n % 6).String()
+			}
+			call := byRoot()
+			call.DryRun = true // all but the store's own time
+			_, err := s.SetRights(t.Context(), call, q, cells)
+			require.NoError(t, err)
+		}
+	}
+	require.Less(t, most("write of a cell", write(admin.RightsQuery{Role: "role 17", Node: "screen 20"}, admin.Cell{Role: "role 17", Node: "screen 20"})), 20*time.Millisecond)
+	require.Less(t, most("write in a row", write(admin.RightsQuery{Role: "role 17"}, admin.Cell{Role: "role 17", Node: "screen 20"}, admin.Cell{Role: "role 17", Node: "screen 21"})), 20*time.Millisecond)
+	require.Less(t, most("write in a column", write(admin.RightsQuery{Node: "screen 20"}, admin.Cell{Role: "role 17", Node: "screen 20"}, admin.Cell{Role: "role 18", Node: "screen 20"})), 20*time.Millisecond)
+	row := make([]admin.Cell, 200)
+	for i := range row {
+		row[i] = admin.Cell{Role: "role 17", Node: fmt.Sprintf("screen %d", i)}
+	}
+	most("write of a whole row", write(admin.RightsQuery{Role: "role 17"}, row...))
+	call := byRoot()
+	most("write of a cell, with the store", func() {
+		n++
+		_, err := s.SetRights(t.Context(), call, admin.RightsQuery{Role: "role 17", Node: "screen 20"}, []admin.Cell{{Role: "role 17", Node: "screen 20", Level: authz.Level(n % 6).String()}})
+		require.NoError(t, err)
+	})
+}
+
+// large is a portal of 5,000 roles and 200 screens in ten workspaces.
+func large() authz.World {
+	w := world()
+	for i := range 5000 {
+		w.Roles = append(w.Roles, authz.Role{ID: fmt.Sprintf("role %d", i)})
+	}
+	for i := range 10 {
+		w.Screens = append(w.Screens, authz.Node{ID: fmt.Sprintf("space %d", i), Kind: authz.Workspace})
+	}
+	for i := range 200 {
+		w.Screens = append(w.Screens, authz.Node{ID: fmt.Sprintf("screen %d", i), Kind: authz.Screen, Parent: fmt.Sprintf("space %d", i%10)})
+	}
+	for i := range 20_000 {
+		w.Rights = append(w.Rights, authz.Right{Role: fmt.Sprintf("role %d", i%5000), Node: fmt.Sprintf("screen %d", (i/5000*50+i)%200), Level: authz.Edit})
+	}
+	return w
+}
