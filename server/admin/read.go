@@ -96,7 +96,12 @@ func (s *Service) readable(ctx context.Context, call *Call, all []authz.Versione
 		if err := ctx.Err(); err != nil {
 			return nil, authz.Errorf(authz.Unavailable, "the time for this request ran out: ask for a smaller page").Because(err)
 		}
-		d, _, err := s.decide(ctx, call, about(authz.ReadCall, v.Key(), v.Stored, nil))
+		asked := call
+		if k := v.Key(); k.Kind == authz.PortalEntity { // each portal's own policy decides on it
+			own := *call
+			own.Portal, asked = k.ID, &own
+		}
+		d, _, err := s.decide(ctx, asked, about(authz.ReadCall, v.Key(), v.Stored, nil))
 		if err != nil {
 			return nil, err
 		}

@@ -166,16 +166,15 @@ func idHeader() *huma.Param {
 	return &huma.Param{Description: "id of the request: the caller's own, or a new one", Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1)}}
 }
 
-// bodies says how the body of an operation is read: what the Service reads is not
-// checked against its schema here, for the Service tells of all its faults itself,
-// and a merge patch may come as plain JSON too.
+// bodies says how the body of an operation is read: whether it is held against its
+// schema, and that a merge patch may come as plain JSON too.
 func bodies[I any](r *registrar, op *huma.Operation) {
 	f, ok := reflect.TypeFor[I]().FieldByName("Body")
 	if !ok {
 		return
 	}
 	b := reflect.New(f.Type).Interface()
-	_, op.SkipValidateBody = b.(interface{ read([]byte) })
+	_, op.SkipValidateBody = b.(interface{ unheld() })
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
 	if p, ok := b.(huma.SchemaProvider); ok && f.Tag.Get("contentType") == mimePatch {
 		op.RequestBody.Content[mimeJSON] = &huma.MediaType{Schema: p.Schema(r.huma.OpenAPI().Components.Schemas)}

@@ -137,9 +137,21 @@ func kindProblem(e *authz.Error) *Problem {
 	}
 	p := newProblem(kind.status, e.Error())
 	if e.Field != "" {
-		p.Errors = []ProblemFault{{In: "body", Field: clip(e.Field, maxMessage), Message: clip(e.Msg, maxMessage)}}
+		p.Errors = []ProblemFault{{In: partOf(e.Field), Field: clip(e.Field, maxMessage), Message: clip(e.Msg, maxMessage)}}
 	}
 	return p
+}
+
+// partOf returns the part of a request in which the Service's name for a fault lies.
+// No entity has members of the other names.
+func partOf(field string) string {
+	switch field {
+	case "If-Match", "If-None-Match", "Idempotency-Key", "Portcullis-Note":
+		return "header"
+	case "after", "limit":
+		return "query"
+	}
+	return "body"
 }
 
 // refused is the problem of a call that the policy or the data refuses. What the

@@ -10,8 +10,8 @@ import (
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
-// body is a request's body that the Service reads: an object of any members, which
-// is told to be of the schema that the types below give it. A fault of its JSON waits
+// body is a request's body that is kept as it is: an object of any members, which is
+// described by the schema that the types below give it. A fault of its JSON waits
 // for the handler, so that it is told like all others.
 type body struct {
 	members map[string]any
@@ -20,14 +20,20 @@ type body struct {
 
 func (b *body) read(text []byte) { b.members, b.err = decodeObject(text) }
 
+// entityBody is a body of one entity. It is not held against its schema, for the
+// Service tells of all its faults itself, with what would be right.
+type entityBody struct{ body }
+
+func (*entityBody) unheld() {}
+
 // NewDocument is the body that creates a D: all of it.
-type NewDocument[D any] struct{ body }
+type NewDocument[D any] struct{ entityBody }
 
 // Schema describes the body.
 func (NewDocument[D]) Schema(r huma.Registry) *huma.Schema { return derived[D](r, "New", sent) }
 
 // WholeDocument is the body that replaces a D. What the path says may be left out.
-type WholeDocument[D any] struct{ body }
+type WholeDocument[D any] struct{ entityBody }
 
 // Schema describes the body.
 func (WholeDocument[D]) Schema(r huma.Registry) *huma.Schema {
@@ -39,7 +45,7 @@ func (WholeDocument[D]) Schema(r huma.Registry) *huma.Schema {
 }
 
 // MergePatch is the body that changes a D, as RFC 7396 has it.
-type MergePatch[D any] struct{ body }
+type MergePatch[D any] struct{ entityBody }
 
 // Schema describes the body.
 func (MergePatch[D]) Schema(r huma.Registry) *huma.Schema { return derived[D](r, "Patch", mergePatch) }
