@@ -87,3 +87,38 @@ func BenchmarkUser(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
+
+// BenchmarkList reads pages of 100 out of 20,000 users, of all and of those with a
+// login, and of 20,000 rights.
+func BenchmarkList(b *testing.B) {
+	queries := map[string]authz.ListQuery{
+		"users":          {Kind: authz.UserEntity, Limit: 100},
+		"users by login": {Kind: authz.UserEntity, Limit: 100, Filter: map[string]string{"login": "login-00007"}},
+		"rights":         {Kind: authz.RightEntity, Limit: 100},
+		"rights of one":  {Kind: authz.RightEntity, Of: "role-00007", Limit: 100},
+	}
+	for _, db := range []struct {
+		name, uri string
+		embedded  bool
+	}{{"embedded", embeddedURI, true}, {"mongodb", os.Getenv(uriVariable), false}} {
+		b.Run(db.name, func(b *testing.B) {
+			if db.uri == "" {
+				b.Skipf("set %s", uriVariable)
+			}
+			s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: "bench_" + uuid.NewString()[:8], Embedded: db.embedded})
+			require.NoError(b, err)
+			defer func() { require.NoError(b, s.Close(context.Background())) }()
+			require.NoError(b, s.Import(b.Context(), []authz.World{sized("big", "x", 5000, 200, 20_000, 20_000, 10)}, "bench", nil))
+			for name, q := range queries {
+				b.Run(name, func(b *testing.B) {
+					for b.Loop() {
+						got, err := s.List(b.Context(), "big", q)
+						require.NoError(b, err)
+						require.NotEmpty(b, got.Items)
+						q.After = got.Next
+					}
+				})
+			}
+		})
+	}
+}
