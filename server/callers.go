@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -17,15 +18,33 @@ func near(addr net.Addr) bool {
 	return false
 }
 
-// anonymous returns what callers without a key may do: what the options say, or
-// else all that can be theirs on an address that only this machine reaches, and
-// nothing on any other.
-func anonymous(o *Options, addr net.Addr) []authz.Permission {
-	switch {
-	case o.Anonymous != nil:
-		return o.Anonymous
-	case near(addr):
-		return []authz.Permission{authz.PermitDecide, authz.PermitSearch, authz.PermitExplain}
+// guests loads the keys and returns what callers without one may do: what the
+// options say, or else all that can be theirs on an address that only this machine
+// reaches, and nothing on any other. There it refuses to serve nobody by mistake.
+func (s *Server) guests(ctx context.Context) ([]authz.Permission, error) {
+	if err := s.ring.Load(ctx); err != nil {
+		return nil, err
 	}
-	return nil
+	may := s.opts.Anonymous
+	switch local := near(s.ln.Addr()); {
+	case may == nil && local:
+		may = []authz.Permission{authz.PermitDecide, authz.PermitSearch, authz.PermitExplain}
+	case may == nil && s.ring.Len() == 0:
+		return nil, closed(s.opts.Addr)
+	}
+	if len(may) > 0 {
+		s.opts.Log.Info("callers without a key are let in", "addr", s.ln.Addr().String(), "permissions", may, "keys", s.ring.Len())
+	}
+	return may, nil
+}
+
+// closed says why a server does not start that nobody could ask.
+func closed(addr string) error {
+	return authz.Errorf(authz.Invalid, "nobody could ask this server: %s is open to other machines, and there is no key in the store. "+
+		"Make one with portcullis key create, or say with --auth-anonymous what callers without a key may do, such as decide", addr).At("addr")
+}
+
+// keysUnread tells that the store cannot be read for its keys.
+func (s *Server) keysUnread(err error) {
+	s.opts.Log.Error("the keys cannot be read; those known count for a while", "for", staleAfter, "err", err)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
+	"github.com/portcullis-authz/portcullis/server/keys"
 	"github.com/portcullis-authz/portcullis/server/live"
 	"github.com/portcullis-authz/portcullis/server/pdp"
 	"github.com/portcullis-authz/portcullis/server/policy"
@@ -23,6 +24,7 @@ type Server struct {
 	opts    Options
 	store   *Store
 	manager *live.Manager
+	ring    *keys.Ring
 	http    *httpapi.Server
 	ln      net.Listener
 	leaving atomic.Bool // asked to stop: not ready, but still serving
@@ -46,6 +48,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	undo.add("store", s.store.Close)
+	s.ring = keys.NewRing(s.store, staleAfter, o.Now)
+	if o.HTTP.Anonymous, err = s.guests(ctx); err != nil {
+		return nil, err
+	}
 	s.manager = live.NewManager(s.store, policySource(&s.opts), live.Options{
 		Model: policies.RBACModel, DefaultPortal: o.DefaultPortal, Poll: o.Poll,
 		Retry: retry, StaleAfter: staleAfter, Log: o.Log, Now: o.Now,
@@ -54,7 +60,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o.HTTP.Anonymous = anonymous(&o, s.ln.Addr())
+	o.HTTP.Keys = s.ring
 	o.HTTP.DefaultPortal = func() (string, error) { return s.manager.ID("") }
 	if s.http, err = httpapi.New(newFaultLog(decider, o.Log, o.Now), httpapi.HealthFunc(s.ready), o.HTTP); err != nil {
 		return nil, err
@@ -67,6 +73,10 @@ func (s *Server) Addr() net.Addr { return s.ln.Addr() }
 
 // Store returns the server's store.
 func (s *Server) Store() *Store { return s.store }
+
+// Callers returns the server's callers: a key that is written through them counts at
+// once, or counts no more.
+func (s *Server) Callers() *keys.Ring { return s.ring }
 
 // Ready reports whether the server can decide, and where each part stands.
 func (s *Server) Ready() (bool, map[string]any) { return s.ready() }
@@ -88,6 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stopParts()
 	g, failed := errgroup.WithContext(parts)
 	g.Go(func() error { return part("portals", s.manager.Run(parts)) })
+	g.Go(func() error { s.ring.Run(parts, s.opts.Poll, s.keysUnread); return nil })
 	g.Go(func() error { return part("http", serve(s.http, s.ln)) })
 	select {
 	case <-ctx.Done():

@@ -46,6 +46,19 @@ type remote struct {
 
 // remote returns the server to ask, and the key of the environment to ask it with.
 func (f *serverFlags) remote(s *streams) (*remote, error) {
+	r, err := f.keyless(s)
+	if err != nil {
+		return nil, err
+	}
+	r.key = variable(s.env, keyVariable)
+	if _, _, ok := keys.Parse(r.key); !ok && r.key != "" {
+		return nil, authz.Errorf(authz.Invalid, "holds no key: want one such as ptc_..., whole, as portcullis key create shows it").At(keyVariable)
+	}
+	return r, nil
+}
+
+// keyless returns the server to ask what takes no key.
+func (f *serverFlags) keyless(s *streams) (*remote, error) {
 	text, from := "http://"+config.Default().Addr, "the default"
 	if addr := variable(s.env, addrVariable); addr != "" {
 		text, from = reachable(addr), addrVariable
@@ -60,10 +73,7 @@ func (f *serverFlags) remote(s *streams) (*remote, error) {
 	if err != nil {
 		return nil, err.At(from)
 	}
-	r.key, r.wait = variable(s.env, keyVariable), f.Wait
-	if _, _, ok := keys.Parse(r.key); !ok && r.key != "" {
-		return nil, authz.Errorf(authz.Invalid, "holds no key: want one such as ptc_..., whole, as portcullis key create shows it").At(keyVariable)
-	}
+	r.wait = f.Wait
 	return r, nil
 }
 

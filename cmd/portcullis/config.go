@@ -54,7 +54,7 @@ type serviceFlags struct {
 func configHelp() kong.Option {
 	vars := kong.Vars{
 		"server_variable": serverVariable, "addr_variable": addrVariable, "server_default": "http://" + config.Default().Addr,
-		"wait_default": waitDefault.String(), "exit_not_allowed": strconv.Itoa(exitNotAllowed),
+		"permissions": strings.Join(permissionNames(&authz.Caller{Permissions: authz.Permissions()}), ", "), "wait_default": waitDefault.String(), "exit_not_allowed": strconv.Itoa(exitNotAllowed),
 		"exit_failed": strconv.Itoa(exitFailed), "exit_coverage": strconv.Itoa(exitCoverage),
 	}
 	for _, k := range config.Reference() {

@@ -65,7 +65,7 @@ func (c *importCmd) Run(ctx context.Context, s *streams) error {
 		return err
 	}
 	if c.By == "" {
-		c.By = whoami()
+		c.By = whoRuns("import")
 	}
 	err = withStore(ctx, s, &conf, func(store *server.Store) error {
 		p := newProgress(s.err, "writing", "documents", c.Quiet)
@@ -110,11 +110,12 @@ func importAll(ctx context.Context, store *server.Store, worlds []authz.World, b
 	return err
 }
 
-func whoami() string {
+// whoRuns says which command it is, and which of the system's users runs it.
+func whoRuns(command string) string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
-		return "import by " + u.Username
+		return command + " by " + u.Username
 	}
-	return "import"
+	return command
 }
 
 type exportCmd struct {

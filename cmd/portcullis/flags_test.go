@@ -30,7 +30,7 @@ func TestFlagsAreTheKeys(t *testing.T) {
 
 // TestStoreFlags: the commands that open the store take its keys and those alone.
 func TestStoreFlags(t *testing.T) {
-	for _, command := range []string{"import", "export"} {
+	for _, command := range []string{"import", "export", "key create", "key list", "key revoke"} {
 		var got []string
 		for _, f := range flagsOf(t, command) {
 			if f.key != "" {

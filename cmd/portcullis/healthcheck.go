@@ -12,11 +12,10 @@ type healthcheckCmd struct{ serverFlags }
 
 // Run asks the server whether it is ready.
 func (c *healthcheckCmd) Run(ctx context.Context, s *streams) error {
-	r, err := c.remote(s)
+	r, err := c.keyless(s)
 	if err != nil {
 		return err
 	}
-	r.key = "" // health takes none, and whoever asks for it need not have one
 	a, err := r.send(ctx, http.MethodGet, "/readyz", "", nil)
 	if err != nil {
 		return err

@@ -47,6 +47,7 @@ type cli struct {
 	Schema      schemaCmd      `cmd:"" help:"Show or write JSON schemas of what people write by hand."`
 	Import      importCmd      `cmd:"" help:"Replace portals in the store by those of a fixture folder."`
 	Export      exportCmd      `cmd:"" help:"Write portals of the store into a fixture folder."`
+	Key         keyCmd         `cmd:"" help:"Make, list and revoke the keys of callers."`
 	Config      configCmd      `cmd:"" help:"Check or show the configuration."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Exit 0 when a server is ready to decide."`
 	Version     versionCmd     `cmd:"" help:"Show the version."`

@@ -62,14 +62,15 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(tmp, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"same":    same,
-			"empty":   empty,
-			"ready":   ready,
-			"await":   func(ts *testscript.TestScript, _ bool, args []string) { await(ts, servers, args) },
-			"serve":   func(ts *testscript.TestScript, _ bool, args []string) { serveIn(ts, servers, args) },
-			"signal":  func(ts *testscript.TestScript, _ bool, args []string) { signalTo(ts, servers, args) },
-			"stopped": func(ts *testscript.TestScript, _ bool, args []string) { stopped(ts, servers, args) },
+			"exits":    exits,
+			"with-key": withKey,
+			"same":     same,
+			"empty":    empty,
+			"ready":    ready,
+			"await":    func(ts *testscript.TestScript, _ bool, args []string) { await(ts, servers, args) },
+			"serve":    func(ts *testscript.TestScript, _ bool, args []string) { serveIn(ts, servers, args) },
+			"signal":   func(ts *testscript.TestScript, _ bool, args []string) { signalTo(ts, servers, args) },
+			"stopped":  func(ts *testscript.TestScript, _ bool, args []string) { stopped(ts, servers, args) },
 		},
 	})
 }
@@ -85,6 +86,15 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if fmt.Sprint(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// with-key FILE COMMAND...: runs the command with the key that the file holds.
+func withKey(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Setenv("PORTCULLIS_KEY", strings.TrimSpace(ts.ReadFile(args[0])))
+	defer ts.Setenv("PORTCULLIS_KEY", "")
+	if err := ts.Exec(args[1], args[2:]...); (err != nil) != neg {
+		ts.Fatalf("the command's error is %v", err)
 	}
 }
 

@@ -16,7 +16,10 @@ const (
 // Whether its portals and users exist is not known here.
 func (c *Caller) Validate() error {
 	var f Faults
-	f.note("name", idFault(c.Name))
+	f.note("name", nameFault(c.Name))
+	if c.Name == "" {
+		f.note("name", "is missing: say whose key it is")
+	}
 	f.names("portals", c.Portals, portalFault)
 	if len(c.Portals) == 0 {
 		f.note("portals", `is empty: name the portals that the key opens, or "*" for all`)
