@@ -4,8 +4,8 @@ package authz
 // not exist is nil or missing, and so is what the policy does not read.
 type ChangeFacts struct {
 	Actor *Principal
-	// Roles are those that the entity names before or after, with all that they
-	// inherit, by id.
+	// Roles are those that the entity names before or after, and that the type of a
+	// user allows, with all that they inherit, by id.
 	Roles map[string]*Role
 	// Contact and Account are those that the entity refers to as it will be, or as
 	// it was when it is deleted. One that is itself written refers to itself; the

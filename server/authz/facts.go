@@ -25,10 +25,6 @@ type Facts struct {
 	// Account is the stored account that the record, or else the target, belongs to.
 	Account *AccountFacts
 	Target  *Target
-	// Node and Levels are of a call about a right: its node with all that lies below,
-	// and the levels that its role has there.
-	Node   *NodeFacts
-	Levels []NodeRights
 }
 
 // Principal is a user with what follows from its grants and its type at one
@@ -128,6 +124,11 @@ type Target struct {
 	// Before and After are what the call finds and what it leaves. A question about
 	// a call that is not being made has no After.
 	Before, After Stored
+
+	// Node and Levels are of a call about a right: its node with all that lies below,
+	// and the levels that its role has there.
+	Node   *NodeFacts
+	Levels []NodeRights
 }
 
 // Memo keeps one derived form of an immutable value, so that the policy engine

@@ -27,6 +27,24 @@ func (s *Snapshot) Roles(ids []string) map[string]*authz.Role {
 	return found
 }
 
+// AllowedRoles returns the ids of the roles that users of the type may hold.
+func (s *Snapshot) AllowedRoles(userType string) []string {
+	for i := range s.bundle.UserTypes {
+		if t := &s.bundle.UserTypes[i]; t.ID == userType {
+			return rolesOf(t)
+		}
+	}
+	return nil
+}
+
+func rolesOf(t *authz.UserType) []string {
+	ids := make([]string, len(t.AllowedRoles))
+	for i, a := range t.AllowedRoles {
+		ids[i] = a.Role
+	}
+	return ids
+}
+
 // Unset returns all roles by id and all nodes of kind screen in the order of the
 // bundle, or nothing when the rights that no role has at them are more than
 // authz.MaxUnset.

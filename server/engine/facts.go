@@ -112,11 +112,6 @@ type Entities struct {
 	Contact *authz.ContactFacts // of the record, or else of the target
 	Account *authz.AccountFacts // which the record, or else the target, belongs to
 	Target  *authz.Target       // what an administration action is about
-
-	// Node and Levels are those of the right that a call is about.
-	Node   *authz.NodeFacts
-	Levels []authz.NodeRights
-
 	// Fields asks for the rights at the elements of the screen as well.
 	Fields bool
 }
@@ -127,7 +122,6 @@ type Entities struct {
 func (s *Snapshot) Facts(q *authz.Query, ents Entities) authz.Facts {
 	f := authz.Facts{
 		Record: ents.Record, Parent: ents.Parent, Contact: ents.Contact, Account: ents.Account, Target: ents.Target,
-		Node: ents.Node, Levels: ents.Levels,
 		Actor: s.Current(ents.Actor, q.Now), Owner: s.Current(ents.Owner, q.Now),
 	}
 	user := s.current(ents.User, q.Now)

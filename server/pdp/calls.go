@@ -74,22 +74,21 @@ func (d *Decider) called(ctx context.Context, v *View, q *authz.Query, made *cal
 	case authz.Record:
 		ents.Record = &authz.RecordFacts{Record: &e}
 	}
-	d.rightOf(v, ents)
+	rightOf(v, &t)
 	return d.aroundCall(ctx, v, q.Now, ents)
 }
 
 // rightOf states what lies below the node of a right, and the levels that its role
 // has there.
-func (d *Decider) rightOf(v *View, ents *engine.Entities) {
-	k := ents.Target.Key
-	if k.Kind != authz.RightEntity {
+func rightOf(v *View, t *authz.Target) {
+	if t.Key.Kind != authz.RightEntity {
 		return
 	}
 	if v.Reads.Node {
-		ents.Node = v.Snapshot.Node(k.ID)
+		t.Node = v.Snapshot.Node(t.Key.ID)
 	}
 	if v.Reads.Levels {
-		ents.Levels = v.Snapshot.LevelsOf(k.Of, k.ID)
+		t.Levels = v.Snapshot.LevelsOf(t.Key.Of, t.Key.ID)
 	}
 }
 

@@ -136,6 +136,9 @@ func (x *resolver) resolve(ctx context.Context, reads authz.ChangeReads) error {
 	s := x.view.Snapshot
 	if reads.Roles {
 		ids := rolesOf(x.change.Old, rolesOf(x.change.New, nil))
+		if u, ok := x.change.New.(authz.User); ok {
+			ids = append(ids, s.AllowedRoles(u.UserType)...)
+		}
 		x.facts.Roles = x.pending.roles(s, ids)
 	}
 	if x.written(authz.PortalEntity) != "" && reads.Screens {

@@ -85,9 +85,11 @@ func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
 	add(keys.contact, n.contact.contact(f.Contact))
 	add(keys.account, n.account.account(f.Account))
 	add(keys.target, n.target.target(f.Target))
-	add(keys.node, n.node.node(f.Node))
-	if n.levels && f.Node != nil {
-		add(keys.levels, rights(f.Levels))
+	if t := f.Target; t != nil && t.Node != nil {
+		add(keys.node, n.node.node(t.Node))
+		if n.levels {
+			add(keys.levels, rights(t.Levels))
+		}
 	}
 	return ast.ObjectTerm(members...)
 }

@@ -112,7 +112,6 @@ func drawFields(t *rapid.T) []authz.FieldRights {
 
 func drawFacts(t *rapid.T) *authz.Facts {
 	f := &authz.Facts{
-		Node: maybe(t, "node", drawNode), Levels: []authz.NodeRights{{Node: "n", Levels: []authz.RoleLevel{{Role: "r", Level: authz.Edit}}}},
 		User: maybe(t, "user", drawPrincipal), Actor: maybe(t, "actor", drawPrincipal), Screen: maybe(t, "screen", drawScreen),
 		Record: maybe(t, "record", drawRecord), Parent: maybe(t, "parent", drawRecord), Owner: maybe(t, "owner", drawPrincipal),
 		Contact: maybe(t, "contact", drawContact), Account: maybe(t, "account", drawAccount), Fields: drawFields(t),
@@ -144,8 +143,9 @@ func drawStored(t *rapid.T) authz.Stored {
 // drawCalled returns what an administration call is about.
 func drawCalled(t *rapid.T) *authz.Target {
 	e := drawStored(t)
+	levels := []authz.NodeRights{{Node: "n", Levels: []authz.RoleLevel{{Role: "r", Level: authz.Edit}}}}
 	return rapid.SampledFrom([]*authz.Target{
-		{Key: e.Key()}, {Key: e.Key(), Before: e, After: e}, {Key: e.Key(), After: e}, {Key: e.Key(), Before: e},
+		{Key: e.Key()}, {Key: e.Key(), Node: drawNode(t), Levels: levels}, {Key: e.Key(), Before: e, After: e}, {Key: e.Key(), After: e}, {Key: e.Key(), Before: e},
 	}).Draw(t, "sides")
 }
 

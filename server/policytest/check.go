@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/fixture"
 )
 
 // Decide answers a question put to a portal.
@@ -78,6 +79,16 @@ func (c *Case) Check(ctx context.Context, decide Decide) error {
 		lines = append(lines, "cause: "+got.Err.Error())
 	}
 	return fmt.Errorf("%s\n  %s at portal %s\n  %s", c, c.question(), c.Portal, strings.Join(lines, "\n  "))
+}
+
+// sides returns what the call finds in the world, and what it leaves.
+func (c *Case) sides(w *authz.World, file string) (before, after authz.Stored, err error) {
+	op := authz.UpdateEntity
+	if c.Query.Action.Name == authz.CreateCall {
+		op = authz.CreateEntity
+	}
+	key, _ := authz.CallKey(c.Query.Resource)
+	return fixture.Change(w, file, op, key, c.set, c.at)
 }
 
 // question returns the question in one line: "ray.newman edit screen/SP408030".

@@ -145,10 +145,13 @@ func (p *parser) oneCase(n *yamltree.Node, path string) {
 		"subject":  p.entity(&c.Query.Subject, "user", "ray.newman"),
 		"action":   p.Text(&c.Query.Action.Name),
 		"resource": p.entity(&c.Query.Resource, "", "screen/SP408030"),
+		"set":      p.patch(&c.set),
 		"want":     p.want(&c.Want),
 	})
+	c.at = n.Pos
 	p.Object(n, path, fields)
 	p.checkHead(&c.Head, n, path)
+	p.checkSet(&c, path)
 	p.present(n, path, "subject", "ray.newman")
 	p.needs(n, path, "action", "view")
 	p.present(n, path, "resource", "screen/SP408030")
@@ -156,6 +159,20 @@ func (p *parser) oneCase(n *yamltree.Node, path string) {
 		p.Fault(n.Pos, yamltree.Dot(path, "want"), "is missing: add want: {outcome: allow}, or deny, challenge, hide")
 	}
 	p.add(c, n.Pos, path)
+}
+
+// checkSet reports a set of what writes nothing, or nothing that is stored.
+func (p *parser) checkSet(c *Case, path string) {
+	if c.set == nil {
+		return
+	}
+	path = yamltree.Dot(path, "set")
+	switch _, ok := authz.CallKey(c.Query.Resource); {
+	case c.Query.Action.Name != authz.CreateCall && c.Query.Action.Name != authz.UpdateCall:
+		p.Fault(c.set.Pos, path, "goes with the actions admin:create and admin:update alone: leave it out")
+	case !ok:
+		p.Fault(c.set.Pos, path, "is of no entity: name one as the resource, such as user/ray, right/Clerk/home or case/CS-1")
+	}
 }
 
 // add adds a case within the bound.

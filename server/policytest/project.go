@@ -237,7 +237,12 @@ func (l *loader) suite(name string) {
 		return
 	}
 	for i := range s.Cases {
-		l.scene(s, worlds, &s.Cases[i].Head)
+		c := &s.Cases[i]
+		if scene := l.scene(s, worlds, &c.Head); scene != nil && c.Made() {
+			if _, _, err := c.sides(scene.world, s.File); err != nil {
+				l.add("", err, s.File)
+			}
+		}
 	}
 	for i := range s.Changes {
 		c := &s.Changes[i]

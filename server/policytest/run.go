@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/pdp"
 	"github.com/portcullis-authz/portcullis/server/policy"
 )
 
@@ -113,16 +114,32 @@ func (c *Case) wantsRules() bool { return c.Want.Rules != nil }
 
 func (c *Case) rulesDiff(got []string) []Diff { return c.Want.rulesDiff(got) }
 
-func (c *Case) ask(ctx context.Context, s *scene, _ string) ([]Diff, error, error) {
+func (c *Case) ask(ctx context.Context, s *scene, file string) ([]Diff, error, error) {
 	d, err := s.at(c.Now)
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.Made() {
+		return c.askCall(ctx, d, s, file)
 	}
 	qs, out := [1]authz.Query{c.Query}, [1]authz.Decision{}
 	if _, err := d.Decide(ctx, s.world.Portal.ID, qs[:], out[:], nil); err != nil {
 		return nil, nil, err
 	}
 	return c.Want.Diffs(&out[0]), out[0].Err, nil
+}
+
+// askCall puts the call to the scene with what it finds there and what it leaves.
+func (c *Case) askCall(ctx context.Context, d *pdp.Decider, s *scene, file string) ([]Diff, error, error) {
+	before, after, err := c.sides(s.world, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	got, err := d.DecideCall(ctx, s.world.Portal.ID, c.Query, before, after)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.Want.Diffs(&got), got.Err, nil
 }
 
 func (c *ChangeCase) kind() Kind { return c.Kind }

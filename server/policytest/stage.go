@@ -23,7 +23,7 @@ type stageKey struct {
 	now   time.Time
 }
 
-// Stage returns the decision cases that are picked with the portals that they ask,
+// Stage returns the decision cases that are picked, calls that are being made aside, with the portals that they ask,
 // each portal's data as its cases have it and under an id of its own. Times in
 // grants are moved so that the moment at is to them what the case's moment is to
 // the original.
@@ -34,7 +34,7 @@ func (p *Project) Stage(at time.Time, pick func(*Case) bool) ([]authz.World, []S
 	for _, s := range p.Suites {
 		for i := range s.Cases {
 			c := &s.Cases[i]
-			if c.Skip != "" || !pick(c) {
+			if c.Skip != "" || c.Made() || !pick(c) {
 				continue
 			}
 			key := stageKey{keyOf(s, c.Portal, c.Given), c.Now}

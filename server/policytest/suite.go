@@ -43,7 +43,14 @@ type Case struct {
 	Head
 	Query authz.Query
 	Want  Want
+
+	set *yamltree.Node // of a call that is being made: what it writes; nil for questions
+	at  yamltree.Pos
 }
+
+// Made reports whether the case is about an administration call that is being made,
+// with what it leaves. No server can be asked it as a question.
+func (c *Case) Made() bool { return c.set != nil }
 
 // Given is a merge patch of a portal's data, by id. Equal ones are equal by Text.
 type Given struct {
@@ -82,6 +89,6 @@ func named(id, name string) string {
 // moment. They can be put to a server, which has no other.
 func (s *Suite) Stored() []Case {
 	return slices.DeleteFunc(slices.Clone(s.Cases), func(c Case) bool {
-		return len(c.Given) > 0 || c.Skip != "" || !c.Now.Equal(s.Now)
+		return len(c.Given) > 0 || c.Made() || c.Skip != "" || !c.Now.Equal(s.Now)
 	})
 }

@@ -57,6 +57,7 @@ func oneCase() object {
 		"subject":  told(id(), "a user's id, or type/id"),
 		"action":   id(),
 		"resource": told(object{"type": "string", "pattern": "^[^/]+/."}, "type/id"),
+		"set":      told(free(), "of admin:create and admin:update: what the call writes, a merge patch of the stored entity"),
 		"want": closed(object{
 			"outcome": outcome(), "reason": str(), "level": level(),
 			"fields":      each(words("hidden", "read", "write")),

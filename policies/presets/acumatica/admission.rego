@@ -1,6 +1,7 @@
 package presets.acumatica
 
 import data.lib.administration
+import data.lib.delegation
 
 # METADATA
 # title: Which administration writes are refused, and what a write takes by default
@@ -22,6 +23,10 @@ import data.lib.administration
 #     staff_only: Only active staff write this.
 #     type_not_managed: The writer's type does not manage users of that type.
 #     other_account: What is written belongs to another business account than the writer.
+#     role_not_held: The portal lets its outside writers give no role that they do not hold.
+#     roles_conflict: Nobody is to hold these roles together.
+#     too_many_users: The type has more users than one write can set back.
+#     too_many_rights: The portal has more rights that are not set than one write can grant.
 admission := {"refusals": refusals, "defaults": defaults}
 
 # METADATA
@@ -112,8 +117,7 @@ refusals contains {"rule": "outside_writer", "field": "actor", "reason": "staff_
 refusals contains {"rule": "managed_types", "field": "user_type", "reason": "type_not_managed"} if {
 	outside
 	input.entity.kind == "user"
-	some user in written_states
-	not managed_types[object.get(user, "user_type", "")]
+	delegation.type_not_managed
 }
 
 # METADATA
@@ -123,14 +127,74 @@ refusals contains {"rule": "managed_types", "field": "user_type", "reason": "typ
 refusals contains {"rule": "own_account", "field": "account", "reason": "other_account"} if {
 	outside
 	input.entity.kind in {"user", "contact", "record"}
-	some state in written_states
-	not state.account == input.actor.account
+	delegation.other_account
 }
 
 refusals contains {"rule": "own_account", "field": "id", "reason": "other_account"} if {
 	outside
 	input.entity.kind == "account"
 	not input.entity.id == input.actor.account
+}
+
+# METADATA
+# title: An outside writer gives own roles
+# description: Only where the portal says so.
+# custom: {id: own_roles, reason: role_not_held}
+refusals contains {"rule": "own_roles", "field": "grants", "reason": "role_not_held"} if {
+	outside
+	administration.user_written
+	count(delegation.roles_not_held(grants)) > 0
+}
+
+# METADATA
+# title: Duties are separate
+# description: Whoever writes, the system too.
+# custom: {id: separate_duties, reason: roles_conflict}
+refusals contains {"rule": "separate_duties", "field": "grants", "reason": "roles_conflict"} if {
+	administration.user_written
+	delegation.duties_clash(grants)
+}
+
+refusals contains {"rule": "separate_duties", "field": "inherits", "reason": "roles_conflict"} if {
+	input.entity.kind == "role"
+	delegation.role_clashes
+}
+
+# METADATA
+# title: Users who are set back are counted
+# custom: {id: overwrite_bounded, reason: too_many_users}
+refusals contains {"rule": "overwrite_bounded", "field": "allowed_roles", "reason": "too_many_users"} if {
+	overwritten_type
+	not input.type_users
+}
+
+# METADATA
+# title: Rights that are granted are counted
+# custom: {id: upgrade_bounded, reason: too_many_rights}
+refusals contains {"rule": "upgrade_bounded", "field": "settings.rights_generation", "reason": "too_many_rights"} if {
+	upgraded
+	not input.screens
+}
+
+# METADATA
+# description: The grants of the user after the write, defaults included.
+grants := object.get(defaults, "grants", input.new.grants)
+
+# METADATA
+# description: The administrator has the roles of all users of the type set back to its default roles.
+overwritten_type if {
+	input.entity.kind == "user_type"
+	input.operation == "update"
+	input.context.overwrite_roles == true
+}
+
+# METADATA
+# description: The portal leaves the generation in which a form that no role was given is open to all.
+upgraded if {
+	input.entity.kind == "portal"
+	input.old.settings.rights_generation == "2023r2"
+	input.new.settings
+	not input.new.settings.rights_generation == "2023r2"
 }
 
 # METADATA
@@ -146,12 +210,6 @@ staff if {
 }
 
 levels_of_kind := {"workspace": {0, 5}, "element": {0, 1, 2}}
-
-managed_types contains type if some type in input.actor.manages
-
-written_states contains input.old
-
-written_states contains input.new
 
 guest_roles contains role if {
 	some role, facts in input.roles
