@@ -91,6 +91,10 @@ func (x edits[E]) made(list []E) []E {
 	next := make([]E, 0, len(list)+len(x))
 	for i := range list {
 		k := list[i].Key()
+		if _, touched := behind[k.Of]; !touched {
+			next = append(next, list[i])
+			continue
+		}
 		switch e, edited := x[k]; {
 		case !edited:
 			next = append(next, list[i])
@@ -109,25 +113,22 @@ func (x edits[E]) made(list []E) []E {
 }
 
 // fresh returns the entities that the list does not have, by role for rights, and
-// the place of the last one of each role in the list.
+// the place of the last entity in the list of each role that is touched.
 func (x edits[E]) fresh(list []E) (fresh map[string][]E, behind map[string]int) {
 	there := make(map[authz.Key]bool, len(x))
 	behind = make(map[string]int, len(x))
-	roles := make(map[string]bool, len(x))
 	for k := range x {
-		roles[k.Of] = true
+		behind[k.Of] = -1
 	}
 	for i := range list {
 		k := list[i].Key()
-		if !roles[k.Of] {
+		if _, touched := behind[k.Of]; !touched {
 			continue
 		}
 		if _, edited := x[k]; edited {
 			there[k] = true
 		}
-		if k.Of != "" {
-			behind[k.Of] = i
-		}
+		behind[k.Of] = i
 	}
 	fresh = make(map[string][]E)
 	for _, k := range slices.SortedFunc(maps.Keys(x), compareKeys) {

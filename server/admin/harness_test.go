@@ -33,6 +33,11 @@ type service struct {
 // started returns a service that holds the worlds, whose policy is the text.
 func started(t testing.TB, rego string, worlds ...authz.World) *service {
 	t.Helper()
+	return startedWith(t, policy.Modules{"test.rego": rego}, worlds...)
+}
+
+func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *service {
+	t.Helper()
 	if raceEnabled {
 		t.Skip("the embedded database treats the race detector as a debug build, in which it crashes on errors that it handles otherwise")
 	}
@@ -43,7 +48,7 @@ func started(t testing.TB, rego string, worlds ...authz.World) *service {
 	if len(worlds) > 0 {
 		require.NoError(t, store.Import(t.Context(), worlds, "test", nil))
 	}
-	program, err := policy.Compile(policy.Modules{"test.rego": rego}, policies.InputSchema, time.Second)
+	program, err := policy.Compile(modules, policies.InputSchema, time.Second)
 	require.NoError(t, err)
 	manager := live.NewManager(store, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return program, nil }}, live.Options{
 		Model: policies.RBACModel, Poll: 20 * time.Millisecond, Retry: time.Second, StaleAfter: time.Minute, Log: slog.New(slog.DiscardHandler), Now: time.Now,

@@ -119,6 +119,9 @@ func (x *examination) entry(e *authz.AuditEntry) {
 		clear(x.newest) // an import replaces all there is
 	}
 	for _, c := range e.Changes {
+		if c.Entity.Kind == authz.PortalEntity && c.After == nil {
+			clear(x.newest) // all that it held goes with it
+		}
 		x.newest[c.Entity] = latest{e.Seq, c.After}
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -10,21 +11,34 @@ import (
 // Roles returns those of the roles that there are, with all that they inherit, by
 // id. They are shared: nobody may write to them.
 func (s *Snapshot) Roles(ids []string) map[string]*authz.Role {
-	wanted := make(map[string]bool, len(ids))
+	s.byNumber.once.Do(s.numberRoles)
+	found := make(map[string]*authz.Role, len(ids))
 	for _, id := range ids {
 		if i, ok := s.graphs.Roles.Index(id); ok {
 			for _, held := range s.graphs.Roles.Of(i) {
-				wanted[s.graphs.Roles.ID(held)] = true
+				r := s.byNumber.roles[held]
+				found[r.ID] = r
 			}
 		}
 	}
-	found := make(map[string]*authz.Role, len(wanted))
+	return found
+}
+
+// numbered are the roles by their numbers in the graph, made when they are first
+// asked for.
+type numbered struct {
+	once  sync.Once
+	roles []*authz.Role
+}
+
+func (s *Snapshot) numberRoles() {
+	s.byNumber.roles = make([]*authz.Role, s.graphs.Roles.Len())
 	for i := range s.bundle.Roles {
-		if r := &s.bundle.Roles[i]; wanted[r.ID] {
-			found[r.ID] = r
+		r := &s.bundle.Roles[i]
+		if n, ok := s.graphs.Roles.Index(r.ID); ok {
+			s.byNumber.roles[n] = r
 		}
 	}
-	return found
 }
 
 // AllowedRoles returns the ids of the roles that users of the type may hold.

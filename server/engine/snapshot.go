@@ -33,7 +33,8 @@ type Snapshot struct {
 	rights  rights
 	// mark tells the principals of these role graphs from those of others, without
 	// keeping a replaced snapshot in memory for as long as they are cached.
-	mark *mark
+	mark     *mark
+	byNumber numbered
 }
 
 type mark struct{ _ byte } // of a size, or all might have one address

@@ -72,8 +72,9 @@ func reasonOf(err error) string {
 // resolver states the facts around one change, those that are read.
 type resolver struct {
 	dir     *directory
-	stored  *View // as published, by which entities are read and the actor is judged
-	view    *View // by which the change is judged: with what is pending in the configuration
+	source  Directory // of what is not cached; it holds nothing of a portal that is being made
+	stored  *View     // as published, by which entities are read and the actor is judged
+	view    *View     // by which the change is judged: with what is pending in the configuration
 	change  authz.Change
 	known   authz.Known
 	pending pending
@@ -91,7 +92,7 @@ func (d *Decider) resolver(portal string, c *authz.Change, known authz.Known) (*
 	if err != nil && (known.Config == nil || authz.KindOf(err) != authz.NotFound) {
 		return nil, err
 	}
-	x := &resolver{dir: d.dir, stored: v, view: v, change: *c, known: known, pending: newPending(known.Pending, c.Entity)}
+	x := &resolver{dir: d.dir, source: d.dir.source, stored: v, view: v, change: *c, known: known, pending: newPending(known.Pending, c.Entity)}
 	if x.change.Now.IsZero() {
 		x.change.Now = d.now()
 	}
@@ -105,7 +106,7 @@ func (x *resolver) draft(d *Decider) (err error) {
 		return nil
 	}
 	if x.view, err = d.draft(x.stored, x.known.Config); err == nil && x.stored == nil {
-		x.stored = x.view
+		x.stored, x.source = x.view, IndexWorlds([]authz.World{{Bundle: authz.Bundle{Portal: authz.Portal{ID: x.known.Config.Portal.ID}}}})
 	}
 	return err
 }
@@ -230,7 +231,7 @@ func (x *resolver) users(ctx context.Context) error {
 	if !x.reads.Users || x.contact == "" {
 		return nil
 	}
-	all, err := x.dir.source.UsersOfContact(ctx, x.stored.key.portal, x.stored.Generation, x.contact)
+	all, err := x.source.UsersOfContact(ctx, x.stored.key.portal, x.stored.Generation, x.contact)
 	for _, u := range x.pending.users(all, func(u *authz.User) bool { return u.Contact == x.contact }) {
 		if u.ID != x.written(authz.UserEntity) {
 			x.facts.Users = append(x.facts.Users, u)
@@ -242,7 +243,7 @@ func (x *resolver) users(ctx context.Context) error {
 // typeUsers finds the users of the type that is written, unless they are too many.
 func (x *resolver) typeUsers(ctx context.Context) (err error) {
 	if id := x.written(authz.UserTypeEntity); id != "" && x.reads.TypeUsers {
-		x.facts.TypeUsers, err = x.dir.source.UsersOfType(ctx, x.stored.key.portal, x.stored.Generation, id)
+		x.facts.TypeUsers, err = x.source.UsersOfType(ctx, x.stored.key.portal, x.stored.Generation, id)
 		if authz.KindOf(err) == authz.TooLarge {
 			return nil
 		}
@@ -285,7 +286,7 @@ func (x *resolver) counted(ctx context.Context, c authz.Count) (int, error) {
 	if c.Name == authz.CountScreens {
 		return x.stored.Snapshot.Screens("custom", c.Except), nil
 	}
-	return x.dir.source.Count(ctx, x.stored.key.portal, x.stored.Generation, c)
+	return x.source.Count(ctx, x.stored.key.portal, x.stored.Generation, c)
 }
 
 // count returns what is to be counted, and false when the change names no type,

@@ -55,13 +55,19 @@ func (d *Decider) Configuration(portal string) (*authz.Bundle, error) {
 }
 
 // Usable says why the configuration could not be decided on if it were published,
-// or nil. Nobody may write to it afterwards.
+// or nil. What is wrong with the configuration itself is an error because of
+// authz.Faults, all of them. Nobody may write to it afterwards.
 func (d *Decider) Usable(b *authz.Bundle) error {
 	base, err := d.views.View(b.Portal.ID)
 	if err != nil && authz.KindOf(err) != authz.NotFound {
 		return err
 	}
-	_, err = d.draft(base, b)
+	if _, err = d.draft(base, b); err == nil {
+		return nil
+	}
+	if faults := b.Validate(); len(faults) > 0 {
+		return authz.Errorf(authz.Invalid, "portal %q has %d faults, the first: %s", b.Portal.ID, len(faults), faults[0].Msg).At(faults[0].Path).Because(faults)
+	}
 	return err
 }
 

@@ -110,7 +110,7 @@ func (x *resolver) ownerOf(ctx context.Context, id string) (*authz.Principal, er
 // sharing counts the other active users with the user's login. The user who is
 // written counts as stored, if it is another.
 func (x *resolver) sharing(ctx context.Context, u *authz.User) (int, error) {
-	n, err := x.dir.source.SameLogin(ctx, x.stored.key.portal, x.stored.Generation, u.Login, u.ID)
+	n, err := x.source.SameLogin(ctx, x.stored.key.portal, x.stored.Generation, u.Login, u.ID)
 	login := authz.FoldLogin(u.Login)
 	if err != nil || login == "" {
 		return n, err
