@@ -40,7 +40,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 		rc.Response.Header.Set(fiber.HeaderWWWAuthenticate, challenge(&rc.Request.Header))
 	}
 	if strings.HasPrefix(c.Path(), pathAdmin) {
-		writeProblem(rc, status, msg)
+		writeProblem(rc, status, msg, id)
 		return nil
 	}
 	write(rc, status, msg)
@@ -141,10 +141,11 @@ func write(rc *fasthttp.RequestCtx, status int, msg string) {
 }
 
 // writeProblem answers with a problem document (RFC 9457), as the administration does.
-func writeProblem(rc *fasthttp.RequestCtx, status int, msg string) {
+func writeProblem(rc *fasthttp.RequestCtx, status int, msg, id string) {
 	body := strconv.AppendInt([]byte(`{"status":`), int64(status), 10)
 	body = appendString(append(body, `,"title":`...), http.StatusText(status))
 	body = appendString(append(body, `,"detail":`...), clip(msg, maxMessage))
+	body = appendString(append(body, `,"request":`...), id)
 	rc.Response.Header.SetContentType("application/problem+json")
 	rc.SetStatusCode(status)
 	rc.SetBody(append(body, '}'))
