@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/portcullis-authz/portcullis/policies"
+	"github.com/portcullis-authz/portcullis/server/admin"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
 	"github.com/portcullis-authz/portcullis/server/keys"
 	"github.com/portcullis-authz/portcullis/server/live"
@@ -25,6 +26,7 @@ type Server struct {
 	store   *Store
 	manager *live.Manager
 	ring    *keys.Ring
+	effects *effects
 	http    *httpapi.Server
 	ln      net.Listener
 	leaving atomic.Bool // asked to stop: not ready, but still serving
@@ -58,6 +60,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	})
 	decider, err := pdp.New(s.manager, s.store, o.Cache, o.Now)
 	if err != nil {
+		return nil, err
+	}
+	administration := admin.New(s.store, s.manager, decider, admin.Options{Log: o.Log, Now: o.Now, NewKey: keys.New})
+	if s.effects, err = newEffects(&s.opts, s.store, administration); err != nil {
 		return nil, err
 	}
 	o.HTTP.Keys = s.ring
@@ -99,6 +105,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, failed := errgroup.WithContext(parts)
 	g.Go(func() error { return part("portals", s.manager.Run(parts)) })
 	g.Go(func() error { s.ring.Run(parts, s.opts.Poll, s.keysUnread); return nil })
+	g.Go(func() error { return part("tasks", s.effects.run(parts)) })
 	g.Go(func() error { return part("http", serve(s.http, s.ln)) })
 	select {
 	case <-ctx.Done():
