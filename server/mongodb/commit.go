@@ -45,6 +45,7 @@ func (s *Store) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 	if err != nil {
 		return authz.Committed{}, unavailable("written", err)
 	}
+	s.logins.follow(c.Base, w.after.revisions(), c.Changes)
 	s.nudges.all()
 	s.tasksWritten(len(c.Tasks))
 	return authz.Committed{At: w.after.revisions(), Entry: w.entry}, nil

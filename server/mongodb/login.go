@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -112,6 +113,48 @@ func (l *logins) keep(m loginMap) {
 		delete(l.known, p)
 	}
 	l.known[m.scope.portal] = m
+}
+
+// follow brings the portal's map to where a write took the portal, or leaves it to be
+// made anew. It never waits for one that is being made, which may have the write
+// already: what it does, it can do twice.
+func (l *logins) follow(from, to authz.PortalRevision, changes []authz.EntityWrite) {
+	if !l.mu.TryLock() {
+		return
+	}
+	defer l.mu.Unlock()
+	m, ok := l.known[to.ID]
+	if !ok || m.scope != (scope{from.ID, from.Generation}) || m.revision != from.Revision || to.Generation != from.Generation {
+		return
+	}
+	for i := range changes {
+		if c := &changes[i]; c.Entity.Kind == authz.UserEntity {
+			m.move(c.Entity.ID, loginOf(c.Old), loginOf(c.New))
+		}
+	}
+	m.revision = to.Revision
+	l.known[to.ID] = m
+}
+
+// loginOf returns the folded login that an active user has; none of what is not one.
+func loginOf(e authz.Stored) string {
+	if u, ok := e.(authz.User); ok && u.Active {
+		return authz.FoldLogin(u.Login)
+	}
+	return ""
+}
+
+// move takes the user from one login to another; "" is none.
+func (m *loginMap) move(id, from, to string) {
+	if from != "" {
+		m.users[from] = slices.DeleteFunc(m.users[from], func(x string) bool { return x == id })
+		if len(m.users[from]) == 0 {
+			delete(m.users, from)
+		}
+	}
+	if to != "" && !slices.Contains(m.users[to], id) {
+		m.users[to] = append(m.users[to], id)
+	}
 }
 
 func (s *Store) loginsOf(ctx context.Context, sc scope, revision int64) (loginMap, error) {
