@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if job := os.Getenv(childVariable); job != "" {
 		child(job)
 	}
+	if job := os.Getenv(runnerVariable); job != "" {
+		runnerChild(job)
+	}
 	os.Exit(run(m))
 }
 

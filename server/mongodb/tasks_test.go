@@ -1,7 +1,7 @@
 package mongodb_test
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/mongodb"
@@ -19,34 +20,19 @@ import (
 
 // waiting stores a task of the portal that is due at that time and returns its
 // name.
-func waiting(t testing.TB, db *database, portal, id string, due time.Time) string {
+func waiting(t *testing.T, db *mongo.Collection, portal, id string, due time.Time) string {
 	t.Helper()
-	return db.store(t, bson.D{
-		{Key: "portal", Value: portal}, {Key: "task", Value: id}, {Key: "kind", Value: "mail"}, {Key: "state", Value: "pending"},
-		{Key: "created_at", Value: day(1)}, {Key: "due", Value: due}, {Key: "attempts", Value: int64(0)},
+	name := uuid.Must(uuid.NewV7()).String()
+	_, err := db.InsertOne(t.Context(), bson.D{
+		{Key: "_id", Value: portal + "/" + name}, {Key: "portal", Value: portal}, {Key: "revision", Value: int64(1)},
+		{Key: "updated_at", Value: day(1)}, {Key: "updated_by", Value: "test"}, {Key: "task", Value: id}, {Key: "kind", Value: "mail"},
+		{Key: "state", Value: "pending"}, {Key: "created_at", Value: day(1)}, {Key: "due", Value: due}, {Key: "attempts", Value: int64(0)},
 	})
+	require.NoError(t, err)
+	return portal + "~" + name
 }
 
-// database stores tasks as a write does.
-type database struct {
-	write func(context.Context, bson.D) error
-	opts  mongodb.Options
-}
-
-func tasksOf(t *testing.T, o mongodb.Options) *database {
-	c := raw(t, o).Collection("tasks")
-	return &database{opts: o, write: func(ctx context.Context, d bson.D) error { _, err := c.InsertOne(ctx, d); return err }}
-}
-
-func (db *database) store(t testing.TB, d bson.D) string {
-	t.Helper()
-	portal, id := d[0].Value.(string), uuid.Must(uuid.NewV7()).String()
-	d = append(bson.D{
-		{Key: "_id", Value: portal + "/" + id}, {Key: "revision", Value: int64(1)}, {Key: "updated_at", Value: day(1)}, {Key: "updated_by", Value: "test"},
-	}, d...)
-	require.NoError(t, db.write(t.Context(), d))
-	return portal + "~" + id
-}
+func tasksOf(t *testing.T, o mongodb.Options) *mongo.Collection { return raw(t, o).Collection("tasks") }
 
 func due(t *testing.T, s *mongodb.Store, q authz.DueQuery) []string {
 	t.Helper()
@@ -334,5 +320,42 @@ func TestQuietDatabase(t *testing.T) {
 		require.NoError(t, s.SettleTask(t.Context(), authz.TaskOutcome{Name: a, State: authz.TaskDone, At: day(5)}))
 		require.Empty(t, due(t, s, authz.DueQuery{Now: day(5)}))
 		require.Equal(t, []string{b}, due(t, s, authz.DueQuery{Now: day(6)}))
+	})
+}
+
+// TestTasksOfAWrite: what a write stores is due at once, and who waits is told.
+func TestTasksOfAWrite(t *testing.T) {
+	contract(t, func(t *testing.T, o mongodb.Options) {
+		s := holding(t, o, authz.World{Bundle: authz.Bundle{Portal: authz.Portal{ID: "p", Policy: "presets.crm_service"}}})
+		require.Empty(t, due(t, s, authz.DueQuery{Now: day(2)}))
+		news, leave := s.TaskNews()
+		defer leave()
+		commit := func(c authz.Changeset) error {
+			base, err := s.Head(t.Context(), "p")
+			require.NoError(t, err)
+			c.Base, c.Entry = base, authz.AuditEntry{At: day(1), Actor: "test", Operation: "update"}
+			_, err = s.Commit(t.Context(), "p", &c)
+			return err
+		}
+		task := authz.StoredTask{
+			Task: authz.Task{
+				ID: "give", Kind: authz.UpdateTask, Entity: authz.Key{Kind: authz.RecordEntity, Of: "case", ID: "1/2"}, After: time.Hour, Once: true,
+				Set: map[string]any{"flags": map[string]any{"a.b": true}, "n": json.Number("1.50")},
+			},
+			Cause: authz.Key{Kind: authz.ContactEntity, ID: "ann"}, Actor: "user/ray", CreatedAt: day(1), Due: day(2), State: authz.TaskPending, Depth: 3,
+		}
+		require.NoError(t, commit(authz.Changeset{Tasks: []authz.StoredTask{task}}))
+		require.Len(t, news, 1)
+		names := due(t, s, authz.DueQuery{Now: day(2)})
+		require.Len(t, names, 1)
+		got := claim(t, s, names[0], day(2), day(3))
+		task.Name, task.Portal, task.Attempts, task.Since = names[0], "p", 1, day(2)
+		require.Equal(t, &task, got)
+
+		o := authz.TaskOutcome{Name: task.Name, State: authz.TaskDone, Attempts: 1, At: day(2)}
+		require.NoError(t, commit(authz.Changeset{Settle: &o}))
+		kindOf(t, authz.Conflict, commit(authz.Changeset{Settle: &o}))
+		kindOf(t, authz.Conflict, s.SettleTask(t.Context(), o))
+		require.Empty(t, due(t, s, authz.DueQuery{Now: day(9)}))
 	})
 }

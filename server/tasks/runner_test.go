@@ -21,12 +21,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/tasks"
 )
 
-func TestMain(m *testing.M) {
-	if childMain() {
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // shelf is a store in memory, so that tests can have a clock of their own: a real
 // one waits for a network, for which no fake clock stops.

@@ -1,4 +1,4 @@
-package tasks_test
+package mongodb_test
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/ferret"
@@ -26,26 +27,21 @@ import (
 	"github.com/portcullis-authz/portcullis/server/webhook"
 )
 
-const (
-	// childVariable makes the test binary run tasks until none waits.
-	childVariable = "PORTCULLIS_TEST_TASKS_CHILD"
-	// uriVariable names a MongoDB replica set on which the test is run besides the
-	// embedded database.
-	uriVariable = "PORTCULLIS_TEST_MONGODB_URI"
-)
+// runnerVariable makes the test binary run tasks until none waits.
+const runnerVariable = "PORTCULLIS_TEST_RUNNER_CHILD"
 
-// job is what such a child does. Ahead sets its clock forward, so that claims of the
-// children before it have ended.
-type job struct {
+// runnerJob is what such a child does. Ahead sets its clock forward, so that claims
+// of the children before it have ended.
+type runnerJob struct {
 	Dir, URI, Database, Receiver string
 	Ahead                        time.Duration
 }
 
 const secret = "whsec_c2FtcGxlIHNlY3JldCBvZiAzMiBieXRlcyBpbiBhbGwu"
 
-// openStore opens the database of the job; stop closes it.
-func openStore(ctx context.Context, j job) (s *mongodb.Store, stop func() error, err error) {
-	o := mongodb.Options{URI: j.URI, Database: j.Database, Timeout: time.Minute}
+// openJob opens the database of the job; stop closes it.
+func openJob(ctx context.Context, j runnerJob) (s *mongodb.Store, stop func() error, err error) {
+	o := mongodb.Options{URI: j.URI, Database: j.Database, Timeout: patience}
 	end := func(context.Context) error { return nil }
 	if j.Dir != "" {
 		f, err := ferret.Start(ctx, j.Dir, slog.New(slog.DiscardHandler))
@@ -60,22 +56,16 @@ func openStore(ctx context.Context, j job) (s *mongodb.Store, stop func() error,
 	return s, func() error { return errors.Join(s.Close(context.Background()), end(context.Background())) }, nil
 }
 
-// childMain is the child's main function; it reports false in the parent.
-func childMain() bool {
-	text := os.Getenv(childVariable)
-	if text == "" {
-		return false
-	}
-	var j job
-	if err := errors.Join(json.Unmarshal([]byte(text), &j), child(context.Background(), j)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	return true
+// runnerChild does the job and ends the process.
+func runnerChild(text string) {
+	var j runnerJob
+	must(json.Unmarshal([]byte(text), &j))
+	must(runTasks(context.Background(), j))
+	os.Exit(0)
 }
 
-func child(ctx context.Context, j job) error {
-	s, stop, err := openStore(ctx, j)
+func runTasks(ctx context.Context, j runnerJob) error {
+	s, stop, err := openJob(ctx, j)
 	if err != nil {
 		return err
 	}
@@ -100,7 +90,7 @@ func child(ctx context.Context, j job) error {
 }
 
 func anyPending(ctx context.Context, s *mongodb.Store) (bool, error) {
-	for _, portal := range portals() {
+	for _, portal := range crashPortals() {
 		page, err := s.Tasks(ctx, authz.TaskQuery{Portal: portal, State: authz.TaskPending, Limit: 1})
 		if err != nil || len(page.Tasks) > 0 {
 			return true, err
@@ -109,7 +99,7 @@ func anyPending(ctx context.Context, s *mongodb.Store) (bool, error) {
 	return false, nil
 }
 
-func portals() []string { return []string{"p", "q"} }
+func crashPortals() []string { return []string{"p", "q"} }
 
 // counter is the account in which tasks are counted.
 func counter() authz.Key { return authz.Key{Kind: authz.AccountEntity, ID: "counter"} }
@@ -139,17 +129,17 @@ func (c counting) Perform(ctx context.Context, portal string, t authz.StoredTask
 }
 
 // perPortal is how many tasks of each of the two kinds a portal has.
-const perPortal = 40
+const perPortal = 15
 
 // seed stores the portals, each with its tasks, in one write, and returns the names
 // of the mails.
-func seed(t *testing.T, j job) map[string]bool {
+func seed(t *testing.T, j runnerJob) map[string]bool {
 	t.Helper()
-	s, stop, err := openStore(t.Context(), j)
+	s, stop, err := openJob(t.Context(), j)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stop()) }()
 	mails := map[string]bool{}
-	for _, portal := range portals() {
+	for _, portal := range crashPortals() {
 		require.NoError(t, s.Import(t.Context(), []authz.World{{
 			Bundle:   authz.Bundle{Portal: authz.Portal{ID: portal, Policy: "presets.crm_service"}},
 			Accounts: []authz.Account{{ID: counter().ID, Attributes: map[string]any{"n": int64(0)}}},
@@ -198,14 +188,14 @@ func (m *mailbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(rand.N(5 * time.Millisecond))
 }
 
-// runChild runs the job, kills it the given time after it has begun, and reports
+// runRunner runs the job, kills it the given time after it has begun, and reports
 // whether it ended by itself.
-func runChild(t *testing.T, j job, kill time.Duration) (ended bool) {
+func runRunner(t *testing.T, j runnerJob, kill time.Duration) (ended bool) {
 	t.Helper()
 	text, err := json.Marshal(j)
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
+	cmd.Env = append(os.Environ(), runnerVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -222,49 +212,46 @@ func runChild(t *testing.T, j job, kill time.Duration) (ended bool) {
 // those that write are done exactly once, mails arrive at least once, each under one
 // name.
 func TestKilledRunner(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) { killRunners(t, job{Dir: t.TempDir(), Database: "tasks"}) })
-	t.Run("mongodb", func(t *testing.T) {
-		uri := os.Getenv(uriVariable)
-		if uri == "" {
-			t.Skipf("set %s to the URI of a MongoDB replica set to run the test there too", uriVariable)
+	contract(t, func(t *testing.T, o mongodb.Options) {
+		m := &mailbox{came: map[string]int{}, to: map[string]string{}}
+		receiver := httptest.NewServer(m)
+		defer receiver.Close()
+		j := runnerJob{Receiver: receiver.URL, Database: o.Database, URI: o.URI}
+		if o.Embedded {
+			j.Dir = t.TempDir()
 		}
-		killRunners(t, job{URI: uri, Database: fmt.Sprintf("test_tasks_%08x", rand.Uint32())})
+		mails, kills := seed(t, j), 0
+		for range 8 {
+			if runRunner(t, j, rand.N(1500*time.Millisecond)) {
+				break
+			}
+			kills++
+			j.Ahead += 2 * time.Minute
+			if !o.Embedded { // the server ends the dead process's transactions within a minute
+				require.NoError(t, raw(t, o).Client().Database("admin").RunCommand(t.Context(), bson.D{{Key: "killAllSessions", Value: bson.A{}}}).Err())
+			}
+		}
+		if kills == 8 {
+			require.True(t, runRunner(t, j, 2*time.Minute), "all tasks are done in the end")
+		}
+		require.Equal(t, len(mails), len(m.came))
+		again := 0
+		for name, n := range m.came {
+			require.True(t, mails[name], name)
+			again += n - 1
+		}
+		require.LessOrEqual(t, again, len(crashPortals())*kills, "a kill repeats what was under way, and no more")
+		t.Logf("%d kills, %d mails came again", kills, again)
+		requireDone(t, j, m)
 	})
 }
 
-func killRunners(t *testing.T, j job) {
-	m := &mailbox{came: map[string]int{}, to: map[string]string{}}
-	receiver := httptest.NewServer(m)
-	defer receiver.Close()
-	j.Receiver = receiver.URL
-	mails := seed(t, j)
-	kills := 0
-	for range 10 {
-		if runChild(t, j, rand.N(600*time.Millisecond)) {
-			break
-		}
-		kills++
-		j.Ahead += 2 * time.Minute
-	}
-	if kills == 10 {
-		require.True(t, runChild(t, j, 2*time.Minute), "all tasks are done in the end")
-	}
-	t.Logf("%d kills", kills)
-
-	require.Equal(t, len(mails), len(m.came))
-	again := 0
-	for name, n := range m.came {
-		require.True(t, mails[name], name)
-		again += n - 1
-	}
-	require.LessOrEqual(t, again, 2*kills, "a kill repeats what was under way, and no more")
-	require.Greater(t, kills, 1)
-	t.Logf("%d mails came again", again)
-
-	s, stop, err := openStore(t.Context(), j)
+// requireDone requires that every task is done, and what writes exactly once.
+func requireDone(t *testing.T, j runnerJob, m *mailbox) {
+	s, stop, err := openJob(t.Context(), j)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stop()) }()
-	for _, portal := range portals() {
+	for _, portal := range crashPortals() {
 		v, err := s.Entity(t.Context(), portal, counter())
 		require.NoError(t, err)
 		require.EqualValues(t, perPortal, v.Stored.(authz.Account).Attributes["n"])
