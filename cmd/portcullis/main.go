@@ -24,6 +24,7 @@ const (
 	exitFailed     = 4 // test: a case failed
 	exitCoverage   = 5 // test: no case failed, but too little of the policies is covered
 	exitNotAllowed = 6 // decide --exit-code: an answer, but not allow
+	exitRefused    = 6 // admin, casbin: the policy refuses what was to be done
 )
 
 func main() {
@@ -45,6 +46,9 @@ type cli struct {
 	Fmt         fmtCmd         `cmd:"" help:"Format policies, as opa fmt does."`
 	Init        initCmd        `cmd:"" help:"Start a portal of your own from a preset."`
 	Schema      schemaCmd      `cmd:"" help:"Show or write JSON schemas of what people write by hand."`
+	Admin       adminCmd       `cmd:"" help:"Administer portals through a running server."`
+	Audit       auditCmd       `cmd:"" help:"Read or verify the audit in the store, with no server."`
+	Casbin      casbinCmd      `cmd:"" help:"Move roles, rights and grants to and from Casbin."`
 	Import      importCmd      `cmd:"" help:"Replace portals in the store by those of a fixture folder."`
 	Export      exportCmd      `cmd:"" help:"Write portals of the store into a fixture folder."`
 	Key         keyCmd         `cmd:"" help:"Make, list and revoke the keys of callers."`
@@ -88,7 +92,7 @@ func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, er
 		kong.Description("Authorization for customer portals: facts from a store, decisions from Rego."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		configHelp(),
 	)
 }
@@ -117,6 +121,8 @@ type codedError struct {
 
 func (e *codedError) Error() string { return e.text }
 
+func (e *codedError) exitCode() int { return e.code }
+
 // report shows err, with the cause that an operator can act on, and returns the
 // exit code.
 func report(err error, stderr io.Writer) int {
@@ -133,8 +139,11 @@ func report(err error, stderr io.Writer) int {
 		}
 	}
 	fmt.Fprintln(stderr, "portcullis:", text)
-	if coded, ok := errors.AsType[*codedError](err); ok {
-		return coded.code
+	if coded, ok := errors.AsType[interface {
+		error
+		exitCode() int
+	}](err); ok {
+		return coded.exitCode()
 	}
 	return exitFault
 }
