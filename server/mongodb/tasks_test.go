@@ -352,10 +352,10 @@ func TestTasksOfAWrite(t *testing.T) {
 		task.Name, task.Portal, task.Attempts, task.Since = names[0], "p", 1, day(2)
 		require.Equal(t, &task, got)
 
-		o := authz.TaskOutcome{Name: task.Name, State: authz.TaskDone, Attempts: 1, At: day(2)}
-		require.NoError(t, commit(authz.Changeset{Settle: &o}))
-		kindOf(t, authz.Conflict, commit(authz.Changeset{Settle: &o}))
-		kindOf(t, authz.Conflict, s.SettleTask(t.Context(), o))
+		done := authz.TaskOutcome{Name: task.Name, State: authz.TaskDone, Attempts: 1, At: day(2)}
+		require.NoError(t, commit(authz.Changeset{Settle: &done}))
+		kindOf(t, authz.Conflict, commit(authz.Changeset{Settle: &done}))
+		kindOf(t, authz.Conflict, s.SettleTask(t.Context(), done))
 		require.Empty(t, due(t, s, authz.DueQuery{Now: day(9)}))
 	})
 }
