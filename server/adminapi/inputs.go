@@ -146,7 +146,7 @@ func (in *Replacing) fill(c *admin.Call) error {
 // Paging says which page of a list is wanted.
 type Paging struct {
 	Calling
-	After string `query:"after" maxLength:"2000" doc:"where the page begins: next of the page before"`
+	After string `query:"after" maxLength:"1000" doc:"where the page begins: next of the page before"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"most items of the page"`
 }
 

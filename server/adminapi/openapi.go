@@ -139,6 +139,7 @@ func (r *registrar) describe(op *huma.Operation) {
 	op.SkipValidateParams = true // received has checked them
 	op.MaxBodyBytes = -1         // the transport bounds bodies
 	op.Responses = map[string]*huma.Response{}
+	op.Responses[longHeaders] = &huma.Response{Ref: "#/components/responses/" + longHeaders}
 	for _, x := range refusals {
 		if !x.writes || op.Method != http.MethodGet {
 			op.Responses[strconv.Itoa(x.status)] = &huma.Response{Ref: "#/components/responses/" + strconv.Itoa(x.status)}
@@ -149,7 +150,10 @@ func (r *registrar) describe(op *huma.Operation) {
 // refusalResponses are the answers that operations share, by status.
 func refusalResponses(schemas huma.Registry) map[string]*huma.Response {
 	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "")
-	all := map[string]*huma.Response{}
+	all := map[string]*huma.Response{longHeaders: {
+		Description: "The request's line and headers are too long together. Nothing was read of them, so that the answer is a message alone.",
+		Content:     map[string]*huma.MediaType{mimeJSON: {Schema: &huma.Schema{Type: huma.TypeString}}}, Headers: map[string]*huma.Param{headerID: idHeader()},
+	}}
 	for _, x := range refusals {
 		res := &huma.Response{Description: x.means, Content: map[string]*huma.MediaType{mimeProblem: {Schema: problem}}, Headers: map[string]*huma.Param{headerID: idHeader()}}
 		if x.status == http.StatusUnauthorized {
@@ -161,6 +165,9 @@ func refusalResponses(schemas huma.Registry) map[string]*huma.Response {
 }
 
 const headerID = "X-Request-ID"
+
+// longHeaders is the status of requests that are refused before they are read.
+const longHeaders = "431"
 
 func idHeader() *huma.Param {
 	return &huma.Param{Description: "id of the request: the caller's own, or a new one", Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1)}}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,11 @@ func (s *Server) handle(rc *fasthttp.RequestCtx) {
 	}()
 	dress(rc)
 	if !slices.Contains(fiber.DefaultMethods, string(rc.Method())) {
+		if bytes.HasPrefix(rc.URI().PathOriginal(), []byte(pathAdmin+"/")) {
+			rc.Request.Header.SetMethod(fiber.MethodTrace) // which no path has either: 405, with the methods that there are
+			s.route(rc)
+			return
+		}
 		write(rc, fasthttp.StatusNotImplemented, "this HTTP method is not known here: decisions are asked for with POST")
 		return
 	}
