@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/keys"
 )
 
 // near reports whether only processes of this machine can reach the address.
@@ -47,4 +48,21 @@ func closed(addr string) error {
 // keysUnread tells that the store cannot be read for its keys.
 func (s *Server) keysUnread(err error) {
 	s.opts.Log.Error("the keys cannot be read; those known count for a while", "for", staleAfter, "err", err)
+}
+
+// administered is what administration reads and writes: the store, whose callers are
+// written through the ring, so that a key counts, or counts no more, at once.
+type administered struct {
+	*Store
+	ring *keys.Ring
+}
+
+// PutCaller stores the caller.
+func (a administered) PutCaller(ctx context.Context, c authz.Caller, entry authz.AuditEntry) error {
+	return a.ring.PutCaller(ctx, c, entry)
+}
+
+// DeleteCaller takes the caller with the id away.
+func (a administered) DeleteCaller(ctx context.Context, id string, entry authz.AuditEntry) error {
+	return a.ring.DeleteCaller(ctx, id, entry)
 }

@@ -86,13 +86,12 @@ var arrows = map[string][]string{
 	"server/pdp":        {"server/authz", "server/engine"},
 	"server/live":       {"server/authz", "server/engine", "server/pdp", "server/policy"},
 	"server": {
-		"fixtures", "policies", "server/admin", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
+		"fixtures", "policies", "server/admin", "server/adminapi", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
 		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/tasks", "server/webhook",
 	},
 	"cmd/portcullis": {
-		"policies", "server", "server/admin", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/fixture", "server/httpapi",
-		"server/keys", "server/policy", "server/policytest", "server/rbac", "server/scaffold", "server/schema", "server/terminal",
-		"server/testreport", "server/webhook", "server/yamltree",
+		"policies", "server", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/fixture", "server/httpapi",
+		"server/keys", "server/policy", "server/policytest", "server/scaffold", "server/schema", "server/terminal", "server/testreport", "server/webhook", "server/yamltree",
 	},
 }
 

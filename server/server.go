@@ -13,6 +13,7 @@ import (
 
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/admin"
+	"github.com/portcullis-authz/portcullis/server/adminapi"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
 	"github.com/portcullis-authz/portcullis/server/keys"
 	"github.com/portcullis-authz/portcullis/server/live"
@@ -62,11 +63,12 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	administration := admin.New(s.store, s.manager, decider, admin.Options{Log: o.Log, Now: o.Now, NewKey: keys.New})
+	administration := admin.New(administered{s.store, s.ring}, s.manager, decider, admin.Options{Log: o.Log, Now: o.Now, NewKey: keys.New})
 	if s.effects, err = newEffects(&s.opts, s.store, administration); err != nil {
 		return nil, err
 	}
 	o.HTTP.Keys = s.ring
+	o.HTTP.Mount = adminapi.New(administration, o.Log, o.HTTP.Version).Routes
 	o.HTTP.DefaultPortal = func() (string, error) { return s.manager.ID("") }
 	if s.http, err = httpapi.New(newFaultLog(decider, o.Log, o.Now), httpapi.HealthFunc(s.ready), o.HTTP); err != nil {
 		return nil, err
