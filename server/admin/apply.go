@@ -270,13 +270,10 @@ func (w *writing) candidate() *authz.Bundle {
 // recheck looks at the configuration again when the policy, or tasks, have changed
 // more of it than was ordered.
 func (w *writing) recheck(context.Context) error {
-	if !w.stale && !w.renewed || w.broken || len(w.faults)+len(w.refusals) > 0 || w.deletesPortal() {
+	if !w.stale && !w.renewed || w.broken || len(w.faults)+len(w.refusals) > 0 || w.deletesPortal() || !w.restructured() {
 		return nil
 	}
 	w.candidate()
-	if !w.restructured() {
-		return nil
-	}
 	return w.usable()
 }
 

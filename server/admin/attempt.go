@@ -191,7 +191,7 @@ func (w *writing) current(ctx context.Context, k authz.Key) (authz.Stored, error
 	if i, ok := w.at[k]; ok {
 		return w.pending[i].New, nil
 	}
-	if configures(k.Kind) {
+	if _, read := w.stored[k]; !read && configures(k.Kind) {
 		return configured(w.config, k), nil
 	}
 	v, err := w.entity(ctx, k)

@@ -101,6 +101,7 @@ func (w *writing) readCells() error {
 		if explicit {
 			c.new = authz.Right{Role: cell.Role, Node: cell.Node, Level: level}
 		}
+		w.stored[c.key] = c.was
 		c.same = had == explicit && old == level
 		w.changes = append(w.changes, c)
 	}

@@ -46,32 +46,95 @@ const (
 
 // Verify examines the chain of a portal, or authz.ServiceChain: that no entry is
 // changed, missing or out of order, and that each entity is stored as the newest
-// entry about it since the last import says.
+// entry about it since the last import says. Writes may go on meanwhile; they wait
+// only for the end of it.
 func (s *Service) Verify(ctx context.Context, chain string) (Verdict, error) {
+	x := examination{verdict: Verdict{Chain: chain}, newest: map[authz.Key]latest{}, suspects: map[authz.Key]bool{}}
+	if err := s.readEntries(ctx, &x); err != nil {
+		return Verdict{}, err
+	}
+	if err := s.suspect(ctx, &x); err != nil {
+		return Verdict{}, err
+	}
+	give, err := s.turns.take(ctx, chain, s.opts.Wait)
+	if err != nil {
+		return Verdict{}, err
+	}
+	defer give()
+	if err := s.readEntries(ctx, &x); err != nil { // what was written meanwhile
+		return Verdict{}, err
+	}
 	head, err := s.store.Chain(ctx, chain)
 	if err != nil && authz.KindOf(err) != authz.NotFound {
 		return Verdict{}, err
 	}
-	x := examination{verdict: Verdict{Chain: chain, Head: head}, newest: map[authz.Key]latest{}}
+	x.end(head)
+	err = s.convict(ctx, &x)
+	return x.verdict, err
+}
+
+// readEntries examines the entries that are not read yet. It keeps in mind what they
+// are about.
+func (s *Service) readEntries(ctx context.Context, x *examination) error {
 	for {
-		page, err := s.store.Entries(ctx, chain, x.read, verifyPage)
+		page, err := s.store.Entries(ctx, x.verdict.Chain, x.read, verifyPage)
 		if err != nil {
-			return Verdict{}, err
+			return err
 		}
 		for i := range page {
 			x.entry(&page[i])
 		}
 		if len(page) < verifyPage {
-			break
+			return nil
 		}
 	}
-	x.end()
-	if chain == authz.ServiceChain {
-		err = s.verifyCallers(ctx, &x)
-	} else {
-		err = s.verifyState(ctx, &x)
+}
+
+// suspect leaves those entities to be looked at again that seem to be stored as no
+// entry says: they may be being written.
+func (s *Service) suspect(ctx context.Context, x *examination) error {
+	suspects := map[authz.Key]bool{}
+	for _, k := range slices.SortedFunc(maps.Keys(x.newest), compareKeys) {
+		now, err := s.asAudited(ctx, x.verdict.Chain, k)
+		if err != nil {
+			return err
+		}
+		if !alike(x.newest[k].after, now) {
+			suspects[k] = true
+		}
 	}
-	return x.verdict, err
+	x.suspects = suspects
+	return nil
+}
+
+// convict holds what is still under suspicion against the newest entries.
+func (s *Service) convict(ctx context.Context, x *examination) error {
+	for _, k := range slices.SortedFunc(maps.Keys(x.suspects), compareKeys) {
+		if _, ok := x.newest[k]; !ok {
+			continue
+		}
+		now, err := s.asAudited(ctx, x.verdict.Chain, k)
+		if err != nil {
+			return err
+		}
+		x.state(k, now)
+	}
+	return nil
+}
+
+// asAudited returns the entity as an entry would show it now; nil: it is not there.
+func (s *Service) asAudited(ctx context.Context, chain string, k authz.Key) (map[string]any, error) {
+	if k.Kind != authz.CallerEntity {
+		v, err := s.stored(ctx, chain, k)
+		return redacted(v.Stored), err
+	}
+	all, err := s.store.Callers(ctx)
+	for i := range all {
+		if all[i].ID == k.ID {
+			return all[i].Document(), err
+		}
+	}
+	return nil, err
 }
 
 // examination is a chain being read.
@@ -80,6 +143,9 @@ type examination struct {
 	read    int64 // number of the newest entry read
 	last    authz.ChainState
 	newest  map[authz.Key]latest
+	// suspects are entities to be looked at again: all that the entries read last are
+	// about, and those that differed before.
+	suspects map[authz.Key]bool
 }
 
 // latest is what the newest entry about an entity says of it.
@@ -111,9 +177,6 @@ func (x *examination) entry(e *authz.AuditEntry) {
 	if e.Chain != x.verdict.Chain || !e.Intact() {
 		x.fault(ChainFault{Kind: EntryChanged, Seq: e.Seq, Msg: "its hash is not that of what it says"})
 	}
-	if e.Seq > x.verdict.Head.Seq {
-		x.fault(ChainFault{Kind: EntryUnlisted, Seq: e.Seq, Msg: fmt.Sprintf("the store knows of entries up to %d alone", x.verdict.Head.Seq)})
-	}
 	x.read, x.last = max(x.read, e.Seq), authz.ChainState{Seq: e.Seq, Hash: e.Hash}
 	if e.Counts != nil {
 		clear(x.newest) // an import replaces all there is
@@ -123,47 +186,21 @@ func (x *examination) entry(e *authz.AuditEntry) {
 			clear(x.newest) // all that it held goes with it
 		}
 		x.newest[c.Entity] = latest{e.Seq, c.After}
+		x.suspects[c.Entity] = true
 	}
 }
 
 // end examines where the chain ends.
-func (x *examination) end() {
-	head := x.verdict.Head
+func (x *examination) end(head authz.ChainState) {
+	x.verdict.Head = head
 	switch {
 	case x.last.Seq < head.Seq:
 		x.fault(ChainFault{Kind: EntryMissing, Seq: x.last.Seq + 1, Msg: fmt.Sprintf("the chain ends with entry %d, and is to end with %d", x.last.Seq, head.Seq)})
-	case x.last.Seq == head.Seq && x.last.Hash != head.Hash:
+	case x.last.Seq > head.Seq:
+		x.fault(ChainFault{Kind: EntryUnlisted, Seq: x.last.Seq, Msg: fmt.Sprintf("the store knows of entries up to %d alone", head.Seq)})
+	case x.last.Hash != head.Hash:
 		x.fault(ChainFault{Kind: EntryChanged, Seq: head.Seq, Msg: "the last entry has another hash than the store says"})
 	}
-}
-
-// verifyState holds what is stored against the newest entries.
-func (s *Service) verifyState(ctx context.Context, x *examination) error {
-	keys := slices.SortedFunc(maps.Keys(x.newest), compareKeys)
-	for _, k := range keys {
-		v, err := s.stored(ctx, x.verdict.Chain, k)
-		if err != nil {
-			return err
-		}
-		x.state(k, redacted(v.Stored))
-	}
-	return nil
-}
-
-// verifyCallers does the same for callers.
-func (s *Service) verifyCallers(ctx context.Context, x *examination) error {
-	all, err := s.store.Callers(ctx)
-	if err != nil {
-		return err
-	}
-	now := map[authz.Key]map[string]any{}
-	for i := range all {
-		now[authz.Key{Kind: authz.CallerEntity, ID: all[i].ID}] = all[i].Document()
-	}
-	for _, k := range slices.SortedFunc(maps.Keys(x.newest), compareKeys) {
-		x.state(k, now[k])
-	}
-	return nil
 }
 
 // state holds one entity as it is stored against what the newest entry says.

@@ -51,8 +51,8 @@ type ChangeReads struct {
 type Known struct {
 	Latches []string
 	Counts  map[CountName]int
-	// Pending are writes that are made together with the change, before it: it is
-	// judged as if they were stored. Who writes is judged as stored without them.
+	// Pending are writes that are made together with the change, before it, each of
+	// another entity: it is judged as if they were stored. Who writes is judged as stored without them.
 	Pending []EntityWrite
 	// Config is the configuration with what of Pending touches it; nil when nothing
 	// does. Nobody may write to it afterwards.

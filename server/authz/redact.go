@@ -1,9 +1,9 @@
 package authz
 
 import (
+	"bytes"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Redacted stands in audit entries for what is left out of them.
@@ -80,11 +80,18 @@ func redactedList(list []any) (any, bool) {
 	return out, true
 }
 
-// IsSecret reports whether a member of this name is taken for a secret.
+// IsSecret reports whether a member of this name is taken for a secret, in whatever
+// case and however its words are joined.
 func IsSecret(name string) bool {
-	plain := strings.NewReplacer("_", "", "-", "", " ", "", ".", "").Replace(strings.ToLower(name))
-	if slices.Contains(secretNames[:], plain) {
+	var text [64]byte
+	plain := text[:0]
+	for i := range len(name) {
+		if b := lower(name[i]); b != '_' && b != '-' && b != '.' && b != ' ' {
+			plain = append(plain, b)
+		}
+	}
+	if slices.Contains(secretNames[:], string(plain)) {
 		return true
 	}
-	return slices.ContainsFunc(secretWords[:], func(w string) bool { return strings.Contains(plain, w) })
+	return slices.ContainsFunc(secretWords[:], func(w string) bool { return bytes.Contains(plain, []byte(w)) })
 }

@@ -10,61 +10,77 @@ import (
 	"github.com/portcullis-authz/portcullis/server/engine"
 )
 
-// pending are the writes that a change is judged over: of each entity what it is
-// as stored and as it will be, and none of the entity that the change is to.
-type pending map[authz.Key]authz.EntityWrite
-
-// newPending joins the writes of each entity.
-func newPending(writes []authz.EntityWrite, but authz.Key) pending {
-	if len(writes) == 0 {
-		return nil
-	}
-	p := make(pending, len(writes))
-	for _, w := range writes {
-		if w.Entity == but {
-			continue
-		}
-		if first, ok := p[w.Entity]; ok {
-			w.Old = first.Old
-		}
-		p[w.Entity] = w
-	}
-	return p
+// pending are the writes that a change is judged over, each of another entity; the
+// entity of the change itself is not among them.
+type pending struct {
+	writes []authz.EntityWrite
+	but    authz.Key
+	at     map[authz.Key]int // made when it is first asked for
 }
 
-// reconfigures reports whether a change to an entity of the kind is to be judged by
-// another configuration than the published one. Roles and rights are laid over the
-// facts instead where that does, and so is the number of screens.
-func (p pending) reconfigures(kind authz.EntityKind) bool {
-	for k := range p {
-		switch k.Kind {
-		case authz.PortalEntity, authz.UserTypeEntity:
+// each calls visit for the writes.
+func (p *pending) each(visit func(*authz.EntityWrite)) {
+	for i := range p.writes {
+		if w := &p.writes[i]; w.Entity != p.but {
+			visit(w)
+		}
+	}
+}
+
+// of returns the write of the entity, or nil.
+func (p *pending) of(k authz.Key) *authz.EntityWrite {
+	if len(p.writes) == 0 || k == p.but {
+		return nil
+	}
+	if p.at == nil {
+		p.at = make(map[authz.Key]int, len(p.writes))
+		for i := range p.writes {
+			p.at[p.writes[i].Entity] = i
+		}
+	}
+	if i, ok := p.at[k]; ok {
+		return &p.writes[i]
+	}
+	return nil
+}
+
+func (p *pending) any(kind authz.EntityKind) bool {
+	for i := range p.writes {
+		if p.writes[i].Entity.Kind == kind && p.writes[i].Entity != p.but {
 			return true
-		case authz.NodeEntity:
-			if kind == authz.RightEntity || kind == authz.PortalEntity {
-				return true
-			}
-		case authz.RoleEntity, authz.RightEntity:
-			if kind == authz.PortalEntity {
-				return true
-			}
 		}
 	}
 	return false
 }
 
+// reconfigures reports whether a change to an entity of the kind is to be judged by
+// another configuration than the published one. Roles and rights are laid over the
+// facts instead where that does, and so is the number of screens.
+func (p *pending) reconfigures(kind authz.EntityKind) bool {
+	switch {
+	case p.any(authz.PortalEntity), p.any(authz.UserTypeEntity):
+		return true
+	case kind == authz.PortalEntity:
+		return p.any(authz.NodeEntity) || p.any(authz.RoleEntity) || p.any(authz.RightEntity)
+	}
+	return kind == authz.RightEntity && p.any(authz.NodeEntity)
+}
+
 // written returns the entity as it will be, nil when it will not be there, and false
 // when nothing is pending for it.
-func written[E authz.Stored](p pending, k authz.Key) (*E, bool) {
-	w, ok := p[k]
+func written[E authz.Stored](p *pending, k authz.Key) (*E, bool) {
+	w := p.of(k)
+	if w == nil {
+		return nil, false
+	}
 	if e, is := w.New.(E); is {
 		return &e, true
 	}
-	return nil, ok
+	return nil, true
 }
 
 func (x *resolver) contactOf(ctx context.Context, id string) (*authz.ContactFacts, error) {
-	c, ok := written[authz.Contact](x.pending, authz.Key{Kind: authz.ContactEntity, ID: id})
+	c, ok := written[authz.Contact](&x.pending, authz.Key{Kind: authz.ContactEntity, ID: id})
 	switch {
 	case !ok:
 		return x.dir.contact(ctx, x.stored, id)
@@ -75,7 +91,7 @@ func (x *resolver) contactOf(ctx context.Context, id string) (*authz.ContactFact
 }
 
 func (x *resolver) accountOf(ctx context.Context, id string) (*authz.AccountFacts, error) {
-	a, ok := written[authz.Account](x.pending, authz.Key{Kind: authz.AccountEntity, ID: id})
+	a, ok := written[authz.Account](&x.pending, authz.Key{Kind: authz.AccountEntity, ID: id})
 	switch {
 	case !ok:
 		return x.dir.account(ctx, x.stored, id)
@@ -89,7 +105,7 @@ func (x *resolver) accountOf(ctx context.Context, id string) (*authz.AccountFact
 // change is judged by.
 func (x *resolver) ownerOf(ctx context.Context, id string) (*authz.Principal, error) {
 	s := x.view.Snapshot
-	u, ok := written[authz.User](x.pending, authz.Key{Kind: authz.UserEntity, ID: id})
+	u, ok := written[authz.User](&x.pending, authz.Key{Kind: authz.UserEntity, ID: id})
 	if !ok {
 		p, err := x.dir.principal(ctx, x.stored, id, x.change.Now)
 		return s.Current(p, x.change.Now), err
@@ -122,10 +138,8 @@ func (x *resolver) sharing(ctx context.Context, u *authz.User) (int, error) {
 }
 
 // difference is by how much what is pending changes a sum over all entities.
-func (p pending) difference(of func(authz.Stored) int) (n int) {
-	for _, w := range p {
-		n += of(w.New) - of(w.Old)
-	}
+func (p *pending) difference(of func(authz.Stored) int) (n int) {
+	p.each(func(w *authz.EntityWrite) { n += of(w.New) - of(w.Old) })
 	return n
 }
 
@@ -137,10 +151,7 @@ func number(yes bool) int {
 }
 
 // more is by how much what is pending changes a count.
-func (p pending) more(c authz.Count) int {
-	if len(p) == 0 {
-		return 0
-	}
+func (p *pending) more(c authz.Count) int {
 	return p.difference(func(s authz.Stored) int {
 		if s == nil || s.Key().ID == c.Except {
 			return 0
@@ -163,25 +174,23 @@ func (p pending) more(c authz.Count) int {
 }
 
 // users returns the users that are meant as they will be, in the order of their ids.
-func (p pending) users(stored []*authz.User, meant func(*authz.User) bool) []*authz.User {
+func (p *pending) users(stored []*authz.User, meant func(*authz.User) bool) []*authz.User {
 	if !p.any(authz.UserEntity) {
 		return stored
 	}
-	all := slices.DeleteFunc(slices.Clone(stored), func(u *authz.User) bool { return p.has(u.Key()) })
-	for _, w := range p {
+	all := slices.DeleteFunc(slices.Clone(stored), func(u *authz.User) bool { return p.of(u.Key()) != nil })
+	p.each(func(w *authz.EntityWrite) {
 		if u, ok := w.New.(authz.User); ok && meant(&u) {
 			all = append(all, &u)
 		}
-	}
+	})
 	slices.SortFunc(all, func(a, b *authz.User) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
 
-func (p pending) has(k authz.Key) bool { _, ok := p[k]; return ok }
-
 // roles returns those of the roles that there will be, with all that they will
 // inherit.
-func (p pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.Role {
+func (p *pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.Role {
 	if !p.any(authz.RoleEntity) {
 		return s.Roles(ids)
 	}
@@ -207,29 +216,21 @@ func (p pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.Role 
 }
 
 // levels returns the explicit levels at the node and below it as they will be.
-func (p pending) levels(s *engine.Snapshot, node string) []authz.NodeRights {
+func (p *pending) levels(s *engine.Snapshot, node string) []authz.NodeRights {
 	there := s.Levels(node)
-	at := s.Node(node)
-	if at == nil || !p.any(authz.RightEntity) {
+	if !p.any(authz.RightEntity) {
 		return there
 	}
-	nodes := append([]authz.PathNode{{ID: node}}, at.Below...)
+	nodes := []authz.PathNode{{ID: node}}
+	if at := s.Node(node); at != nil {
+		nodes = append(nodes, at.Below...)
+	}
 	levels := make(map[string]map[string]authz.Level, len(nodes))
 	for _, n := range nodes {
-		levels[n.ID] = map[string]authz.Level{}
+		levels[n.ID] = nil
 	}
-	for _, n := range there {
-		for _, l := range n.Levels {
-			levels[n.Node][l.Role] = l.Level
-		}
-	}
-	for k, w := range p {
-		if of := levels[k.ID]; k.Kind == authz.RightEntity && of != nil {
-			delete(of, k.Of)
-			if r, ok := w.New.(authz.Right); ok {
-				of[k.Of] = r.Level
-			}
-		}
+	if !p.over(levels, there) {
+		return there
 	}
 	var all []authz.NodeRights
 	for _, n := range nodes {
@@ -240,13 +241,33 @@ func (p pending) levels(s *engine.Snapshot, node string) []authz.NodeRights {
 	return all
 }
 
-func (p pending) any(kind authz.EntityKind) bool {
-	for k := range p {
-		if k.Kind == kind {
-			return true
+// over fills in the levels of the nodes that it is given, by node and role, with
+// what is pending over what is there. It reports false when nothing is.
+func (p *pending) over(levels map[string]map[string]authz.Level, there []authz.NodeRights) bool {
+	var writes []*authz.EntityWrite
+	p.each(func(w *authz.EntityWrite) {
+		if _, meant := levels[w.Entity.ID]; meant && w.Entity.Kind == authz.RightEntity {
+			writes = append(writes, w)
+		}
+	})
+	if len(writes) == 0 {
+		return false
+	}
+	for node := range levels {
+		levels[node] = map[string]authz.Level{}
+	}
+	for _, n := range there {
+		for _, l := range n.Levels {
+			levels[n.Node][l.Role] = l.Level
 		}
 	}
-	return false
+	for _, w := range writes {
+		delete(levels[w.Entity.ID], w.Entity.Of)
+		if r, ok := w.New.(authz.Right); ok {
+			levels[r.Node][r.Role] = r.Level
+		}
+	}
+	return true
 }
 
 func sorted(of map[string]authz.Level) []authz.RoleLevel {
