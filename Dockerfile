@@ -15,8 +15,10 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/portcullis /portcullis
 COPY --from=build --chown=65532:65532 /out/data /data
 COPY --from=build --chown=65532:65532 /out/tmp /tmp
-# Inside the container it listens on every interface: publish the port only to the
-# portal that asks. A replica set is chosen by PORTCULLIS_MONGO_URI; /data is then unused.
+# Inside the container it listens on every interface, and so does not start before
+# there is a key (portcullis key create, on the same store) or PORTCULLIS_AUTH_ANONYMOUS
+# says what callers without one may do. A replica set is chosen by
+# PORTCULLIS_MONGO_URI; /data is then unused.
 ENV PORTCULLIS_ADDR=0.0.0.0:8181 PORTCULLIS_DATA=/data
 USER 65532:65532
 VOLUME /data

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/admin"
 	"github.com/portcullis-authz/portcullis/server/adminapi"
+	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/httpapi"
 	"github.com/portcullis-authz/portcullis/server/keys"
 	"github.com/portcullis-authz/portcullis/server/live"
@@ -28,6 +30,7 @@ type Server struct {
 	manager *live.Manager
 	ring    *keys.Ring
 	effects *effects
+	guest   []authz.Permission // of callers without a key
 	http    *httpapi.Server
 	ln      net.Listener
 	leaving atomic.Bool // asked to stop: not ready, but still serving
@@ -52,9 +55,10 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	undo.add("store", s.store.Close)
 	s.ring = keys.NewRing(s.store, staleAfter, o.Now)
-	if o.HTTP.Anonymous, err = s.guests(ctx); err != nil {
+	if s.guest, err = s.guests(ctx); err != nil {
 		return nil, err
 	}
+	o.HTTP.Anonymous = s.guest
 	s.manager = live.NewManager(s.store, policySource(&s.opts), live.Options{
 		Model: policies.RBACModel, DefaultPortal: o.DefaultPortal, Poll: o.Poll,
 		Retry: retry, StaleAfter: staleAfter, Log: o.Log, Now: o.Now,
@@ -81,6 +85,9 @@ func (s *Server) Addr() net.Addr { return s.ln.Addr() }
 
 // Store returns the server's store.
 func (s *Server) Store() *Store { return s.store }
+
+// LetsIn reports whether callers without a key have the permission.
+func (s *Server) LetsIn(p authz.Permission) bool { return slices.Contains(s.guest, p) }
 
 // Callers returns the server's callers: a key that is written through them counts at
 // once, or counts no more.

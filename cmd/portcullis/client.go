@@ -25,6 +25,9 @@ const (
 	keyVariable    = config.Prefix + "KEY"    // is sent as a bearer key
 )
 
+// userHeader names the user for whom a call of the administration is made.
+const userHeader = "Portcullis-User"
+
 // serverFlags say which server to ask, and for how long.
 type serverFlags struct {
 	Server *string       `help:"Address of a running server, http://host:port or unix:/path; else $$${server_variable}, else the one that $$${addr_variable} makes a server on this machine listen on, else ${server_default}." placeholder:"URL" xor:"where"`

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -64,38 +64,84 @@ func demo(ctx context.Context, s *streams, srv *server.Server) error {
 	if err := awaitReady(ctx, srv); err != nil {
 		return stopped(ctx, err)
 	}
-	var b strings.Builder
-	r, curl, err := itself(srv.Addr())
+	p, err := newDemoPage(ctx, srv)
 	if err != nil {
-		return err
+		return stopped(ctx, err)
 	}
-	fmt.Fprintf(&b, "Portcullis is serving the demo portal %s at %s. Try:\n", demoPortal, r)
-	for _, q := range demoQuestions {
-		answer, err := r.post(ctx, q.path, q.body)
-		if err != nil {
-			return stopped(ctx, err)
-		}
-		fmt.Fprintf(&b, "\n# %s\n%s%s -H 'Content-Type: application/json' -d '%s'\n%s\n", q.title, curl, q.path, q.body, answer)
+	if err := p.write(ctx); err != nil {
+		return stopped(ctx, err)
 	}
-	b.WriteString("\nCtrl-C stops it and leaves nothing behind.\n")
-	_, err = io.WriteString(s.out, b.String())
+	_, err = io.WriteString(s.out, p.text.String())
 	return err
 }
 
-// itself returns the demo's own server as a client reaches it, and how curl does.
-func itself(addr net.Addr) (*remote, string, error) {
-	at := addr.String()
-	if addr.Network() == "unix" {
+// demoAdministrator is the user for whom the demo's key may act.
+const demoAdministrator = "kimberly.gibbs"
+
+// demoRead is what the demo's administrator reads.
+const demoRead = "/admin/v1/portals/" + demoPortal + "/users/ray.newman"
+
+// demoPage is what the demo prints.
+type demoPage struct {
+	text   strings.Builder
+	server *remote
+	curl   string // how curl reaches the server
+	key    string
+	open   bool // to callers without a key
+}
+
+// newDemoPage makes the demo's key.
+func newDemoPage(ctx context.Context, srv *server.Server) (*demoPage, error) {
+	c := authz.Caller{
+		Name: "demo", Portals: []string{authz.Any}, Permissions: authz.Permissions(), ActsFor: []string{demoAdministrator}, CreatedAt: time.Now(),
+	}
+	key, err := giveKey(ctx, srv.Callers(), &c, "demo")
+	if err != nil {
+		return nil, err
+	}
+	p := &demoPage{key: key, open: srv.LetsIn(authz.PermitDecide)}
+	at := srv.Addr().String()
+	if srv.Addr().Network() == "unix" {
 		at = config.SocketPrefix + at
 	}
-	r, err := remoteAt(reachable(at))
-	if err != nil {
-		return nil, "", err
+	r, fault := remoteAt(reachable(at))
+	if fault != nil {
+		return nil, fault
 	}
+	p.server, p.curl = r, "curl -s "+r.base
 	if r.socket != "" {
-		return r, "curl -s --unix-socket " + r.socket + " " + r.base, nil
+		p.curl = "curl -s --unix-socket " + r.socket + " " + r.base
 	}
-	return r, "curl -s " + r.base, nil
+	return p, nil
+}
+
+// write puts the demo's questions to its server and writes them down with the
+// answers, and what its administrator reads where there is an administration.
+func (p *demoPage) write(ctx context.Context) error {
+	fmt.Fprintf(&p.text, "Portcullis is serving the demo portal %s at %s. Try:\n", demoPortal, p.server)
+	bearer := fmt.Sprintf(" -H 'Authorization: Bearer %s'", p.key)
+	with := ""
+	if !p.open {
+		p.server.key, with = p.key, bearer
+	}
+	for _, q := range demoQuestions {
+		answer, err := p.server.post(ctx, q.path, q.body)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&p.text, "\n# %s\n%s%s%s -H 'Content-Type: application/json' -d '%s'\n%s\n", q.title, p.curl, q.path, with, q.body, answer)
+	}
+	p.server.key = p.key
+	a, err := p.server.send(ctx, http.MethodGet, demoRead, "", http.Header{userHeader: {demoAdministrator}})
+	if err != nil {
+		return err
+	}
+	if a.status == http.StatusOK {
+		fmt.Fprintf(&p.text, "\n# Who is Ray? Kimberly, who administers the portal, may read it; the key may act for her.\n%s%s%s -H '%s: %s'\n%s\n",
+			p.curl, demoRead, bearer, userHeader, demoAdministrator, strings.TrimSpace(a.body))
+	}
+	p.text.WriteString("\nCtrl-C stops it and leaves nothing behind.\n")
+	return nil
 }
 
 // stopped drops an error that only says that the server was told to stop.

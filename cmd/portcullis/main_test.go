@@ -1,9 +1,11 @@
 package main_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -68,7 +70,8 @@ func TestScripts(t *testing.T) {
 			"empty":    empty,
 			"ready":    ready,
 			"await":    func(ts *testscript.TestScript, _ bool, args []string) { await(ts, servers, args) },
-			"serve":    func(ts *testscript.TestScript, _ bool, args []string) { serveIn(ts, servers, args) },
+			"serve":    func(ts *testscript.TestScript, _ bool, args []string) { serveIn(ts, servers, "127.0.0.1:0", args) },
+			"serve-at": func(ts *testscript.TestScript, _ bool, args []string) { serveIn(ts, servers, args[0], args[1:]) },
 			"signal":   func(ts *testscript.TestScript, _ bool, args []string) { signalTo(ts, servers, args) },
 			"stopped":  func(ts *testscript.TestScript, _ bool, args []string) { stopped(ts, servers, args) },
 		},
@@ -134,10 +137,14 @@ func files(dir string) (map[string]string, error) {
 }
 
 // serve ARGS...: starts a server on a free port and waits until it listens. Its
-// address is then $ADDR.
-func serveIn(ts *testscript.TestScript, servers map[string]*process, args []string) {
+// address is then $ADDR. serve-at ADDR ARGS...: on that address, of which a path is a
+// Unix socket.
+func serveIn(ts *testscript.TestScript, servers map[string]*process, at string, args []string) {
 	work := ts.MkAbs(".")
-	p, err := startProcess(work, append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR")), append([]string{"serve", "--addr=127.0.0.1:0"}, args...)...)
+	if filepath.IsAbs(at) {
+		at = "unix:" + at
+	}
+	p, err := startProcess(work, append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR")), append([]string{"serve", "--addr=" + at}, args...)...)
 	ts.Check(err)
 	ts.Defer(func() { _ = p.cmd.Process.Kill(); _ = p.wait() })
 	addr, err := p.addr()
@@ -154,7 +161,7 @@ func ready(ts *testscript.TestScript, _ bool, args []string) {
 		var detail struct {
 			Portals map[string]struct{ Usable bool }
 		}
-		if resp, err := http.Get("http://" + ts.Getenv("ADDR") + "/readyz"); err == nil {
+		if resp, err := reach(ts.Getenv("ADDR")).Get("http://portcullis/readyz"); err == nil {
 			err = json.NewDecoder(resp.Body).Decode(&detail)
 			ts.Check(errors.Join(err, resp.Body.Close()))
 		}
@@ -166,6 +173,18 @@ func ready(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// reach returns a client of whatever listens at the address, of which a path is a
+// Unix socket.
+func reach(addr string) *http.Client {
+	network := "tcp"
+	if filepath.IsAbs(addr) {
+		network = "unix"
+	}
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}}
 }
 
 // await TEXT: waits until the script's server has written the text to stdout.

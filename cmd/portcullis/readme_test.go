@@ -146,7 +146,7 @@ func matches(t *testing.T, s step, got, addr string) {
 func TestReadmeCommands(t *testing.T) {
 	require.Equal(t, []string{
 		"go test ./...\n",
-		"docker build --build-arg VERSION=v0.1.0 -t portcullis .\ndocker run -e PORTCULLIS_MONGO_URI -p 127.0.0.1:8181:8181 portcullis\n",
+		"docker build --build-arg VERSION=v0.1.0 -t portcullis .\ndocker run -e PORTCULLIS_MONGO_URI portcullis key create --name CRM --portal '*' --permission decide\ndocker run -e PORTCULLIS_MONGO_URI -p 127.0.0.1:8181:8181 portcullis\n",
 	}, blocks(t, "sh"))
 }
 
