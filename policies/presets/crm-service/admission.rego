@@ -1,6 +1,7 @@
 package presets.crm_service
 
 import data.lib.administration
+import data.lib.delegation
 
 # METADATA
 # title: Which administration writes are refused, and what a write takes by default
@@ -22,6 +23,7 @@ import data.lib.administration
 #     admin_edit_off: The portal does not let its admins edit the contacts of their company.
 #     other_account: The contact belongs, or would belong, to another company than the writer.
 #     workflow_mark: The marks of delayed tasks are set by the service alone.
+#     roles_conflict: Nobody is to hold these roles together.
 admission := {"refusals": refusals, "defaults": defaults}
 
 # METADATA
@@ -118,6 +120,20 @@ refusals contains {"rule": "own_company", "field": "account", "reason": "other_a
 refusals contains {"rule": "mark_by_service", "field": "attributes", "reason": "workflow_mark"} if {
 	input.actor.id
 	count(rechecked) > 0
+}
+
+# METADATA
+# title: Duties are separate
+# description: Whoever writes, the system too.
+# custom: {id: separate_duties, reason: roles_conflict}
+refusals contains {"rule": "separate_duties", "field": "grants", "reason": "roles_conflict"} if {
+	administration.user_written
+	delegation.duties_clash(input.new.grants)
+}
+
+refusals contains {"rule": "separate_duties", "field": "inherits", "reason": "roles_conflict"} if {
+	input.entity.kind == "role"
+	delegation.role_clashes
 }
 
 # METADATA

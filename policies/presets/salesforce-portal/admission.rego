@@ -1,6 +1,7 @@
 package presets.salesforce_portal
 
 import data.lib.administration
+import data.lib.delegation
 
 # METADATA
 # title: Writes that administration refuses, and what they take by default
@@ -22,6 +23,8 @@ import data.lib.administration
 #     delegation_needs_roles: A licence without roles takes no delegated administration.
 #     staff_only: A portal user gives nobody permissions over other users.
 #     other_contact: A case that its owner reports for somebody else takes a super user, and a contact of the own account.
+#     roles_conflict: Nobody is to hold these roles together.
+#     not_delegated: A delegated administrator gives no profile, permission set or role that is not handed to its profile.
 #     limit_reached: The limit is reached; it may be raised on request.
 admission := {"refusals": refusals, "defaults": defaults}
 
@@ -176,6 +179,26 @@ refusals contains {"rule": "permissions_by_staff", "field": "flags", "reason": "
 }
 
 # METADATA
+# title: Delegated administrators hand out what is handed to them
+# description: The profiles and permission sets of their own profile's delegation.
+# custom: {id: delegated_roles, reason: not_delegated}
+refusals contains {"rule": "delegated_roles", "field": "grants", "reason": "not_delegated"} if {
+	administration.user_written
+	portal_user_acts
+	count(delegation.given(input.new.grants) - handed) > 0
+}
+
+# METADATA
+# title: Delegated administrators give own roles
+# description: Only where the portal says so.
+# custom: {id: own_roles, reason: not_delegated}
+refusals contains {"rule": "own_roles", "field": "grants", "reason": "not_delegated"} if {
+	administration.user_written
+	portal_user_acts
+	count(delegation.roles_not_held(input.new.grants)) > 0
+}
+
+# METADATA
 # title: Cases for somebody else
 # custom: {id: case_for_other, reason: other_contact}
 refusals contains {"rule": "case_for_other", "field": "contact", "reason": "other_contact"} if {
@@ -186,6 +209,24 @@ refusals contains {"rule": "case_for_other", "field": "contact", "reason": "othe
 	not input.old.contact == input.new.contact
 	not input.actor.contact == input.new.contact
 	not reports_for_account
+}
+
+# METADATA
+# title: Records of others stay with the account
+# description: What a portal user may edit and does not own goes to nobody at another account.
+# custom: {id: contact_elsewhere, reason: other_contact}
+refusals contains {"rule": "contact_elsewhere", "field": "contact", "reason": "other_contact"} if {
+	input.entity.kind == "record"
+	portal_user_acts
+	input.new.contact
+	not input.old.contact == input.new.contact
+	not reported
+	not input.contact.account == input.actor.account
+}
+
+reported if {
+	input.entity.of == "case"
+	object.get(input.new, "owner", input.actor.id) == input.actor.id
 }
 
 # METADATA
@@ -239,6 +280,20 @@ refusals contains {"rule": "limit_accounts_of_owner", "field": "account", "reaso
 single_user if input.account.flags.person
 
 single_user if alone
+
+# METADATA
+# title: Duties are separate
+# description: Whoever writes, the system too.
+# custom: {id: separate_duties, reason: roles_conflict}
+refusals contains {"rule": "separate_duties", "field": "grants", "reason": "roles_conflict"} if {
+	administration.user_written
+	delegation.duties_clash(input.new.grants)
+}
+
+refusals contains {"rule": "separate_duties", "field": "inherits", "reason": "roles_conflict"} if {
+	input.entity.kind == "role"
+	delegation.role_clashes
+}
 
 # METADATA
 # description: What the write takes that it does not say itself.
@@ -342,6 +397,15 @@ positions := object.get(input.account, ["attributes", "positions"], [])
 # METADATA
 # description: How many roles the write makes below the account.
 roles_to_make := levels - count(positions) if new_licence.attributes.role_based == true
+
+# METADATA
+# description: What the delegation of the writer's profile hands to it.
+handed contains role if {
+	input.actor.flags.delegated_admin == true
+	some profile in input.actor.roles
+	some kind in ["profiles", "permission_sets"]
+	some role in data.portal.settings.delegation[profile][kind]
+}
 
 # METADATA
 # description: A portal user makes the write, not the staff and not the system.

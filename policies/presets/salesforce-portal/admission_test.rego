@@ -88,7 +88,7 @@ writes := {
 	},
 	"super by a portal user": {
 		"write": changed({"new": {"flags": {"super_user": true}}, "actor": user}),
-		"want": {"permissions_by_staff"},
+		"want": {"permissions_by_staff", "delegated_roles"},
 	},
 	"super by staff": {"write": changed({"new": {"flags": {"super_user": true}}, "actor": agent}), "want": set()},
 	"person": {"write": changed({"account": {"flags": {"person": true}}}), "want": {"licence_of_person"}},

@@ -1,6 +1,7 @@
 package presets.salesforce_self_service
 
 import data.lib.administration
+import data.lib.delegation
 
 # METADATA
 # title: Which administration writes are refused, and what a write takes by default
@@ -25,6 +26,7 @@ import data.lib.administration
 #     login_taken: Another active user has this login.
 #     contact_has_user: The contact has a user already.
 #     comment_too_long: A comment is text of at most 4,000 bytes.
+#     roles_conflict: Nobody is to hold these roles together.
 admission := {"refusals": refusals, "defaults": defaults}
 
 # METADATA
@@ -222,7 +224,9 @@ outside if {
 }
 
 # METADATA
-# description: The writer holds the permission, and nobody but a Self-Service user is written.
+# description: |
+#   The writer holds the permission, and nobody but a Self-Service user is written. An
+#   administrator of the organization writes staff too.
 writer_permitted if {
 	some role in input.actor.effective_roles
 	role in {"Edit Self-Service Users", "Manage Customer Users"}
@@ -230,6 +234,8 @@ writer_permitted if {
 		user.user_type == "Self-Service User"
 	}
 }
+
+writer_permitted if "System Administrator" in input.actor.effective_roles
 
 written_users contains input.old
 
@@ -255,6 +261,20 @@ own_or_unsaid(name) if input.new[name] == input.actor[name]
 own_or_unsaid(name) if {
 	not input.new[name]
 	input.actor[name]
+}
+
+# METADATA
+# title: Duties are separate
+# description: Whoever writes, the system too.
+# custom: {id: separate_duties, reason: roles_conflict}
+refusals contains {"rule": "separate_duties", "field": "grants", "reason": "roles_conflict"} if {
+	administration.user_written
+	delegation.duties_clash(input.new.grants)
+}
+
+refusals contains {"rule": "separate_duties", "field": "inherits", "reason": "roles_conflict"} if {
+	input.entity.kind == "role"
+	delegation.role_clashes
 }
 
 # METADATA

@@ -1,6 +1,7 @@
 package presets.zoho_desk
 
 import data.lib.administration
+import data.lib.delegation
 
 # METADATA
 # title: Which administration writes are refused, and what a write takes by default
@@ -22,6 +23,7 @@ import data.lib.administration
 #     contact_has_user: The contact is registered already.
 #     role_not_allowed: The type of the user does not allow the role.
 #     sign_up_off: Nobody signs up for the portal without an invitation.
+#     roles_conflict: Nobody is to hold these roles together.
 admission := {"refusals": refusals, "defaults": defaults}
 
 # METADATA
@@ -134,6 +136,20 @@ refusals contains {"rule": "sign_up_open", "field": "active", "reason": "sign_up
 refusals contains {"rule": "sign_up_open", "field": "user_type", "reason": "sign_up_off"} if {
 	signed_up
 	agent_type
+}
+
+# METADATA
+# title: Duties are separate
+# description: Whoever writes, the system too.
+# custom: {id: separate_duties, reason: roles_conflict}
+refusals contains {"rule": "separate_duties", "field": "grants", "reason": "roles_conflict"} if {
+	administration.user_written
+	delegation.duties_clash(input.new.grants)
+}
+
+refusals contains {"rule": "separate_duties", "field": "inherits", "reason": "roles_conflict"} if {
+	input.entity.kind == "role"
+	delegation.role_clashes
 }
 
 # METADATA
