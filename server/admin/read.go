@@ -90,7 +90,9 @@ func pageSize(asked int) (int, error) {
 	return asked, nil
 }
 
-// readable appends those entities that the caller may read.
+// readable appends those entities that the caller may read. One for which that cannot
+// be decided ends the list: left out, it would pass for one that is not there, and
+// whoever copies the list would lose it.
 func (s *Service) readable(ctx context.Context, call *Call, all []authz.Versioned, to []Entity) ([]Entity, error) {
 	for _, v := range all {
 		if err := ctx.Err(); err != nil {
@@ -105,6 +107,9 @@ func (s *Service) readable(ctx context.Context, call *Call, all []authz.Versione
 		d, _, err := s.decide(ctx, asked, about(authz.ReadCall, v.Key(), v.Stored, nil))
 		if authz.KindOf(err) == authz.NotFound && err != nil && asked != call {
 			continue // a portal that is gone, or not loaded yet
+		}
+		if err == nil && d.Err != nil {
+			err = authz.Errorf(authz.Unavailable, "whether %s may be read cannot be decided now: %s; try again", v.Key(), d.Reason).Because(d.Err)
 		}
 		if err != nil {
 			return nil, err

@@ -57,6 +57,18 @@ func TestList(t *testing.T) {
 	require.Empty(t, p.Items, "who may read none sees none")
 }
 
+// TestListIsWhole: an entity about which the policy fails is not left out in silence.
+func TestListIsWhole(t *testing.T) {
+	w := world()
+	w.Users = append(w.Users, authz.User{ID: "broken"})
+	s := started(t, rules+`
+decision := {"outcome": "deny", "reason": "another"} if input.resource.id == "broken"
+`, w)
+	_, err := s.List(t.Context(), byRoot(), authz.ListQuery{Kind: authz.UserEntity})
+	require.Equal(t, authz.Unavailable, authz.KindOf(err))
+	require.ErrorContains(t, err, `user "broken"`)
+}
+
 // TestListLooksAtSoMany: a caller who may read next to nothing does not have all
 // read for one page.
 func TestListLooksAtSoMany(t *testing.T) {
