@@ -21,6 +21,7 @@ const filesFolder = "db"
 // Server is a running embedded database.
 type Server struct {
 	uri    string
+	files  string // its folder
 	lock   *lock
 	socket *socket
 	cancel context.CancelFunc
@@ -71,13 +72,13 @@ func startLocked(files string, l *lock, log *slog.Logger) (*Server, error) {
 		err = authz.Errorf(authz.Unavailable, "the embedded database cannot use %s: %v", files, err).Because(err)
 		return nil, errors.Join(err, sock.remove())
 	}
-	return run(db, l, sock), nil
+	return run(db, files, l, sock), nil
 }
 
 // run serves db until the Server is stopped.
-func run(db *ferretdb.FerretDB, l *lock, sock *socket) *Server {
+func run(db *ferretdb.FerretDB, files string, l *lock, sock *socket) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{uri: uri(sock.path), lock: l, socket: sock, cancel: cancel, done: make(chan struct{})}
+	s := &Server{uri: uri(sock.path), files: files, lock: l, socket: sock, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		_ = db.Run(ctx) // returns nil always

@@ -2,6 +2,7 @@ package mongodb_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -121,4 +122,90 @@ func BenchmarkList(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkCommit writes beside 5,000 roles, 200 screens and 20,000 rights: one
+// user, one right, and a screen's rights of all roles.
+func BenchmarkCommit(b *testing.B) {
+	for _, db := range []struct {
+		name, uri string
+		embedded  bool
+	}{{"embedded", embeddedURI, true}, {"mongodb", os.Getenv(uriVariable), false}} {
+		if db.uri == "" {
+			continue
+		}
+		database := "bench_" + uuid.NewString()[:8]
+		s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: database, Embedded: db.embedded})
+		require.NoError(b, err)
+		if db.embedded {
+			require.NoError(b, embedded.Index(b.Context(), database))
+		}
+		require.NoError(b, s.Import(b.Context(), []authz.World{sized("big", "x", 5000, 200, 20_000, 1000, 0)}, "bench", nil))
+		w, err := s.World(b.Context(), "big")
+		require.NoError(b, err)
+		column := make([]authz.EntityWrite, len(w.Roles))
+		for _, bench := range []struct {
+			name   string
+			writes func(i int) []authz.EntityWrite
+		}{
+			{"user", func(i int) []authz.EntityWrite {
+				u := w.Users[i%len(w.Users)]
+				u.Position = fmt.Sprint(i)
+				return []authz.EntityWrite{{Entity: u.Key(), New: u}}
+			}},
+			{"right", func(i int) []authz.EntityWrite {
+				r := w.Rights[i%len(w.Rights)]
+				r.Level = authz.Level(1 + i%5)
+				return []authz.EntityWrite{{Entity: r.Key(), New: r}}
+			}},
+			{"column", func(i int) []authz.EntityWrite {
+				for n := range column {
+					r := authz.Right{Role: w.Roles[n].ID, Node: w.Screens[0].ID, Level: authz.Level(1 + i%5)}
+					column[n] = authz.EntityWrite{Entity: r.Key(), New: r}
+				}
+				return column
+			}},
+		} {
+			b.Run(db.name+"/"+bench.name, func(b *testing.B) {
+				i := 0
+				for b.Loop() {
+					b.StopTimer()
+					base, err := s.Head(b.Context(), "big")
+					require.NoError(b, err)
+					c, err := judgedQuickly(base, w, bench.writes(i))
+					require.NoError(b, err)
+					b.StartTimer()
+					_, err = s.Commit(b.Context(), "big", c)
+					require.NoError(b, err)
+					i++
+				}
+			})
+		}
+		require.NoError(b, s.Close(b.Context()))
+	}
+}
+
+// judgedQuickly is judged for many rights at once: their configuration is taken for
+// valid.
+func judgedQuickly(base authz.PortalRevision, w *authz.World, writes []authz.EntityWrite) (*authz.Changeset, error) {
+	if writes[0].Entity.Kind != authz.RightEntity {
+		return judged(base, w, "bench", writes...)
+	}
+	c := &authz.Changeset{Base: base, Changes: writes, Config: &authz.Bundle{Portal: w.Portal}, Entry: authz.AuditEntry{Actor: "bench"}}
+	levels := make(map[authz.Key]authz.Right, len(w.Rights))
+	for _, r := range w.Rights {
+		levels[r.Key()] = r
+	}
+	for i := range writes {
+		r := writes[i].New.(authz.Right)
+		if old, ok := levels[r.Key()]; ok {
+			writes[i].Old = old
+		}
+		levels[r.Key()] = r
+		c.Entry.Changes = append(c.Entry.Changes, authz.EntityChange{Entity: r.Key(), Before: authz.Document(writes[i].Old), After: authz.Document(r)})
+	}
+	for _, r := range levels {
+		c.Config.Rights = append(c.Config.Rights, r)
+	}
+	return c, nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -42,6 +43,10 @@ func (s *Store) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 		}
 		return s.land(ctx, w)
 	})
+	if w != nil && (len(c.Tasks) > 0 || c.Settle != nil) {
+		s.agenda.changed() // even of a write that failed: it may be stored
+		s.agenda.news.all()
+	}
 	if err != nil {
 		return authz.Committed{}, unavailable("written", err)
 	}
@@ -383,6 +388,9 @@ func seal(w *write, e authz.AuditEntry) (*write, error) {
 func (h *head) seal(e authz.AuditEntry) (authz.AuditEntry, op, error) {
 	const what = "the audit entry"
 	e.Chain, e.Revision = h.ID, h.Revision
+	for _, text := range []*string{&e.Actor, &e.OnBehalfOf, &e.Decision, &e.Request, &e.Operation, &e.Note} {
+		*text = strings.ToValidUTF8(*text, "\uFFFD") // as the embedded database would
+	}
 	raw, err := encodeWithin(maxDocument, auditDocOf(&e), what)
 	if err != nil {
 		return e, op{}, err

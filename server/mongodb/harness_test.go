@@ -22,8 +22,11 @@ import (
 // the embedded database.
 const uriVariable = "PORTCULLIS_TEST_MONGODB_URI"
 
-// embeddedURI is the database that the tests of one run share.
-var embeddedURI string
+// embedded is the database that the tests of one run share, at embeddedURI.
+var (
+	embedded    *ferret.Server
+	embeddedURI string
+)
 
 func TestMain(m *testing.M) {
 	if job := os.Getenv(childVariable); job != "" {
@@ -45,7 +48,7 @@ func run(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	embeddedURI = f.URI()
+	embedded, embeddedURI = f, f.URI()
 	code := m.Run()
 	if err := f.Stop(context.Background()); err != nil {
 		panic(err)
@@ -96,6 +99,9 @@ func open(t *testing.T, o mongodb.Options) *mongodb.Store {
 	t.Helper()
 	s, err := mongodb.Open(t.Context(), o)
 	require.NoError(t, err)
+	if o.URI == embeddedURI {
+		require.NoError(t, embedded.Index(t.Context(), o.Database))
+	}
 	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
 	return s
 }

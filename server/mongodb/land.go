@@ -72,13 +72,20 @@ func (s *Store) settled(ctx context.Context, w *write) (op, error) {
 	return op{Collection: tasks, ID: id, Doc: raw}, err
 }
 
+// embeddedBatch is how many changes the embedded database gets at once: it keeps a
+// connection for each, and comes to a standstill when it has no more.
+const embeddedBatch = 10
+
 // do makes the changes of documents in batches.
 func (s *Store) do(ctx context.Context, ops []op) error {
 	var collection string
 	var models []mongo.WriteModel
-	bytes := 0
+	bytes, most := 0, maxBatchDocs
+	if s.opts.Embedded {
+		most = embeddedBatch
+	}
 	for _, o := range ops {
-		full := len(models) == maxBatchDocs || bytes+len(o.Doc) > maxBatchBytes
+		full := len(models) == most || bytes+len(o.Doc) > maxBatchBytes
 		if len(models) > 0 && (full || o.Collection != collection) {
 			if err := s.bulk(ctx, collection, models); err != nil {
 				return err

@@ -98,7 +98,7 @@ func (s *Store) sweepUntil(ctx context.Context) {
 // Sweep deletes the documents of generations that nothing reads any more: those
 // of imports that failed or died, and replaced ones when a later import has
 // replaced them again or Options.Grace has passed. A generation that an import
-// is writing is never swept. The Store does this by itself; Sweep is for who
+// is writing is never swept. Replies that have expired go too. The Store does this by itself; Sweep is for who
 // wants to wait for it.
 func (s *Store) Sweep(ctx context.Context) error {
 	give, err := take(ctx, s.broom)
@@ -115,7 +115,24 @@ func (s *Store) Sweep(ctx context.Context) error {
 			return unavailable("swept", err)
 		}
 	}
+	if err := s.sweepReplies(ctx); err != nil {
+		return unavailable("swept", err)
+	}
 	return nil
+}
+
+// sweepReplies deletes replies that have expired, which a server does by itself.
+func (s *Store) sweepReplies(ctx context.Context) error {
+	if !s.opts.Embedded {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
+	defer cancel()
+	expired := bson.D{{Key: "expires_at", Value: bson.D{{Key: "$lte", Value: now()}}}}
+	return s.inTurn(ctx, func(ctx context.Context) error {
+		_, err := s.db.Collection(replies).DeleteMany(ctx, expired)
+		return err
+	})
 }
 
 func (s *Store) sweepPortal(ctx context.Context, h *head) error {
