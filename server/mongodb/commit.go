@@ -144,7 +144,7 @@ func (s *Store) unanswered(ctx context.Context, portal string, o *authz.Idempote
 // writable returns the portal's head for a single write: a fresh one when there
 // is none.
 func (s *Store) writable(ctx context.Context, portal string) (*head, error) {
-	if err := s.settle(ctx, portal); err != nil {
+	if err := cmp.Or(s.completed(ctx), s.settle(ctx, portal)); err != nil {
 		return nil, err
 	}
 	h, err := s.findHead(ctx, portal)

@@ -21,12 +21,16 @@ import (
 	"github.com/portcullis-authz/portcullis/server/mongodb"
 )
 
-// childVariable makes the test binary import two worlds and end.
+// childVariable makes the test binary import two worlds and end, or write until it
+// is killed.
 const childVariable = "PORTCULLIS_TEST_STORE_CHILD"
 
 // job is what such a child does: in the database at the URI, or else in the
 // embedded one of the folder.
-type job struct{ Dir, URI, Database, Mark string }
+type job struct {
+	Dir, URI, Database, Mark string
+	Writes                   bool // until it is killed
+}
 
 func crashWorlds(mark string) []authz.World {
 	return []authz.World{sized("p", mark, 40, 10, 80, 20, 200), sized("q", mark, 40, 10, 80, 20, 50)}
@@ -38,15 +42,23 @@ func child(text string) {
 	var j job
 	must(json.Unmarshal([]byte(text), &j))
 	o := mongodb.Options{URI: j.URI, Database: j.Database}
+	var f *ferret.Server
 	if j.Dir != "" {
-		f, err := ferret.Start(context.Background(), j.Dir, quiet())
+		var err error
+		f, err = ferret.Start(context.Background(), j.Dir, quiet())
 		must(err)
 		o.URI, o.Embedded = f.URI(), true
 	}
 	o.Lease = time.Second
 	s, err := mongodb.Open(context.Background(), o)
 	must(err)
+	if j.Dir != "" {
+		must(f.Index(context.Background(), o.Database))
+	}
 	fmt.Println("begin")
+	if j.Writes {
+		writeForEver(s, j.Mark)
+	}
 	must(s.Import(context.Background(), crashWorlds(j.Mark), "child", func(done, total int) {
 		if done == total {
 			fmt.Println("written")

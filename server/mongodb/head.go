@@ -275,10 +275,8 @@ func (s *Store) Head(ctx context.Context, portal string) (authz.PortalRevision, 
 // small query, fit for polling; it completes an import that it finds committed
 // but not finished.
 func (s *Store) Portals(ctx context.Context) ([]authz.PortalRevision, error) {
-	if s.unfinished.Load() {
-		if err := s.inTurn(ctx, func(context.Context) error { return nil }); err != nil {
-			return nil, unavailable("read", err)
-		}
+	if err := s.completed(ctx); err != nil {
+		return nil, unavailable("read", err)
 	}
 	heads, pending, err := s.heads(ctx)
 	if err == nil && pending {

@@ -204,6 +204,14 @@ func (s *Store) complete(ctx context.Context) error {
 	return nil
 }
 
+// completed waits until no write is half made, should one be.
+func (s *Store) completed(ctx context.Context) error {
+	if !s.unfinished.Load() {
+		return nil
+	}
+	return s.inTurn(ctx, func(context.Context) error { return nil })
+}
+
 // whole waits until no write to the portal is half made, for a reader of much of it.
 // It reports whether one was.
 func (s *Store) whole(ctx context.Context, portal string) (bool, error) {
@@ -215,5 +223,5 @@ func (s *Store) whole(ctx context.Context, portal string) (bool, error) {
 		return err == nil, err
 	}
 	s.unfinished.Store(true)
-	return false, s.inTurn(ctx, func(context.Context) error { return nil })
+	return false, s.completed(ctx)
 }

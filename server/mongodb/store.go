@@ -122,7 +122,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.createCollections(ctx); err != nil {
 		return err
 	}
-	if err := s.inTurn(ctx, func(context.Context) error { return nil }); err != nil {
+	if err := s.completed(ctx); err != nil {
 		return unavailable("written", err)
 	}
 	if err := s.finish(ctx); err != nil {
