@@ -29,7 +29,11 @@ const pairsVariable = "PORTCULLIS_TEST_PAIRS"
 
 func pairs(t *testing.T) int {
 	n, err := strconv.Atoi(os.Getenv(pairsVariable))
-	if err != nil {
+	switch {
+	case err == nil:
+	case raceEnabled:
+		n = 400
+	default:
 		n = 2000
 	}
 	t.Logf("%d pairs; set %s for another number", n, pairsVariable)
