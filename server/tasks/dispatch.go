@@ -16,6 +16,7 @@ type dispatcher struct {
 	*Runner
 	attempts context.Context // of the attempts; it outlives that of the looks
 	busy     map[string]bool // portals whose turn it is
+	served   map[string]bool // portals that have had theirs, and wait for others
 	over     chan overTurn   // it has room for all turns
 	turns    *sync.WaitGroup
 }
@@ -56,25 +57,34 @@ func (d *dispatcher) await(ctx context.Context, wait time.Duration, news <-chan 
 	case <-news:
 	case o := <-d.over:
 		delete(d.busy, o.portal)
+		if len(d.served) < maxServed {
+			d.served[o.portal] = true
+		}
 		return o.err
 	}
 	return nil
 }
 
 // look begins turns of portals with due tasks while there is room. Portals whose
-// turn it is are left out of the query, so that their tasks, however many, hide
-// nobody else's.
+// turn it is, or was, are left out of the query, so that their tasks, however many,
+// hide nobody else's; who had a turn has another when nobody waits for a first.
 func (d *dispatcher) look(ctx context.Context) error {
 	for len(d.busy) < d.opts.Portals {
-		q := authz.DueQuery{Now: d.opts.Now(), But: slices.Sorted(maps.Keys(d.busy)), Limit: batch}
+		q := authz.DueQuery{Now: d.opts.Now(), But: append(slices.Sorted(maps.Keys(d.busy)), slices.Sorted(maps.Keys(d.served))...), Limit: batch}
 		if d.deliverer == nil {
 			q.Held = NoWebhook
 		}
 		due, err := d.store.DueTasks(ctx, q)
-		if err != nil || len(due) == 0 {
+		switch {
+		case err != nil:
 			return err
+		case len(due) > 0:
+			d.begin(ctx, due)
+		case len(d.served) > 0:
+			clear(d.served)
+		default:
+			return nil
 		}
-		d.begin(ctx, due)
 	}
 	return nil
 }

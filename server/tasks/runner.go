@@ -15,6 +15,8 @@ const (
 	batch = 100
 	// turn bounds how long one portal's tasks keep others from theirs.
 	turn = 10 * time.Second
+	// maxServed bounds the portals that wait for others to have their turn.
+	maxServed = 500
 	// claim is how long a task is kept from others, and attempt how long one attempt
 	// at it may take: less, so that nobody else begins while it runs.
 	claim   = time.Minute
@@ -107,7 +109,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	working.Go(func() { r.forget(ctx) })
 	news, leave := r.store.TaskNews()
 	defer leave()
-	d := dispatcher{Runner: r, attempts: attempts, busy: map[string]bool{}, over: make(chan overTurn, r.opts.Portals), turns: &working}
+	d := dispatcher{Runner: r, attempts: attempts, busy: map[string]bool{}, served: map[string]bool{}, over: make(chan overTurn, r.opts.Portals), turns: &working}
 	d.run(ctx, news)
 	return nil
 }

@@ -98,12 +98,12 @@ func (s *shelf) ClaimTask(_ context.Context, name string, now, until time.Time) 
 	return &claimed, nil
 }
 
-func (s *shelf) SettleTask(_ context.Context, o authz.TaskOutcome) error {
+func (s *shelf) SettleTask(ctx context.Context, o authz.TaskOutcome) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tasks[o.Name]
-	if s.broken != nil {
-		return s.broken
+	if err := cmp.Or(s.broken, ctx.Err()); err != nil {
+		return err
 	}
 	if t.State != authz.TaskPending {
 		return authz.Errorf(authz.Conflict, "settled")
@@ -443,6 +443,27 @@ func TestTurns(t *testing.T) {
 		require.True(t, slices.IsSorted(order["many"]))
 		require.Len(t, order["many"], 1000)
 		require.Equal(t, 100, s.count(func() int { return s.largest }))
+	})
+}
+
+// TestOneAfterAnother: with room for one portal, those whose tasks have been due for
+// longest do not keep the others waiting until all theirs are done.
+func TestOneAfterAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, began := newShelf(), time.Now()
+		for i := range 400 {
+			s.put("a", fmt.Sprintf("a %d", i), authz.UpdateTask, began.Add(-3*time.Hour))
+			s.put("b", fmt.Sprintf("b %d", i), authz.UpdateTask, began.Add(-2*time.Hour))
+		}
+		s.put("c", "c", authz.UpdateTask, began)
+		p := perform{s, func(context.Context, authz.StoredTask) error { time.Sleep(time.Second); return nil }}
+		run(t, tasks.New(s, p, nil, tasks.Options{Portals: 1}))
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		require.Equal(t, authz.TaskDone, s.task("c").State)
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, 801, s.count(func() int { return s.settled }))
 	})
 }
 
