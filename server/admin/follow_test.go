@@ -86,6 +86,7 @@ func TestDefaultsComeToAnEnd(t *testing.T) {
 	r, err := s.Create(t.Context(), byRoot(), user("new"), map[string]any{"attributes": map[string]any{"turns": 98}})
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"turns": int64(100)}, r.Entity.Document["attributes"])
+	require.Equal(t, `{"attributes":{"turns":100},"flags":{"checked":true}}`, asJSON(t, r.Defaults), "of all rounds together")
 	_, err = s.Create(t.Context(), byRoot(), user("another"), map[string]any{"attributes": map[string]any{"rename": true}})
 	require.Equal(t, map[string]string{"": "policy " + admin.ReasonDefaultsKey}, refusedFor(t, err, authz.Rejected))
 	_, err = s.Create(t.Context(), byRoot(), user("shares"), map[string]any{"contact": "c2", "active": true})
