@@ -132,6 +132,19 @@ func TestStale(t *testing.T) {
 	refusedAs(t, authz.Unavailable, r, "x", noon.Add(time.Minute+1))
 }
 
+// TestAWriteIsNoReading: what is written through the ring does not make the rest of
+// the table any newer.
+func TestAWriteIsNoReading(t *testing.T) {
+	key, ann := person("ann")
+	_, bob := person("bob")
+	now := noon
+	r := keys.NewRing(&shelf{callers: []authz.Caller{ann}}, time.Minute, func() time.Time { return now })
+	require.NoError(t, r.Load(t.Context()))
+	now = noon.Add(time.Minute + 1)
+	require.NoError(t, r.PutCaller(t.Context(), bob, authz.AuditEntry{}))
+	refusedAs(t, authz.Unavailable, r, key, now)
+}
+
 func TestWritesCountAtOnce(t *testing.T) {
 	key, ann := person("ann")
 	s := &shelf{}
