@@ -43,16 +43,12 @@ func (s *Store) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 		}
 		return s.land(ctx, w)
 	})
-	if w != nil && (len(c.Tasks) > 0 || c.Settle != nil) {
-		s.agenda.changed() // even of a write that failed: it may be stored
-		s.agenda.news.all()
-	}
+	s.tasksWritten(len(c.Tasks)) // even of a write that failed: it may be stored
 	if err != nil {
 		return authz.Committed{}, unavailable("written", err)
 	}
 	s.logins.follow(c.Base, w.after.revisions(), c.Changes)
 	s.nudges.all()
-	s.tasksWritten(len(c.Tasks))
 	return authz.Committed{At: w.after.revisions(), Entry: w.entry}, nil
 }
 

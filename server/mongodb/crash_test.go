@@ -37,7 +37,7 @@ func crashWorlds(mark string) []authz.World {
 }
 
 // child tells on its standard output when the import begins, how far it is, and
-// when it has returned.
+// when it has returned; or when the first of its writes is made.
 func child(text string) {
 	var j job
 	must(json.Unmarshal([]byte(text), &j))
@@ -55,10 +55,10 @@ func child(text string) {
 	if j.Dir != "" {
 		must(f.Index(context.Background(), o.Database))
 	}
-	fmt.Println("begin")
 	if j.Writes {
 		writeForEver(s, j.Mark)
 	}
+	fmt.Println("begin")
 	must(s.Import(context.Background(), crashWorlds(j.Mark), "child", func(done, total int) {
 		if done == total {
 			fmt.Println("written")

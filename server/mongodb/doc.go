@@ -11,6 +11,14 @@
 // that began with it. A document missing from a generation that is gone is an
 // error, never an absent user.
 //
+// Single writes are changesets, which [Store.Commit] makes whole or not at all,
+// together with an entry in the portal's chain of audit entries, with tasks and with
+// the answer to be given again: on a replica set in one transaction, in the embedded
+// database by a redo journal, which is completed before anything else is written.
+// The head is where all of it meets: it holds the revision, the end of the chain and
+// the version that writers compare and set. Imports have their entries too. Entries,
+// tasks, latches, replies and callers belong to no generation.
+//
 // A reader passes the generation of the [authz.Bundle] that it decides with.
 //
 // Failures to read are authz.Unavailable errors, which refuse; nothing here

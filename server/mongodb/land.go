@@ -201,6 +201,7 @@ func (s *Store) complete(ctx context.Context) error {
 		}
 	}
 	s.unfinished.Store(false)
+	s.tasksWritten(len(left))
 	return nil
 }
 
