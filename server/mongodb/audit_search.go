@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -54,6 +55,11 @@ type auditSearch struct {
 func (s *Store) auditSearch(ctx context.Context, chain string, q *authz.AuditQuery) (*auditSearch, error) {
 	if q.Limit < 1 || q.Limit > authz.MaxPage {
 		return nil, authz.Errorf(authz.Invalid, "is %d: want 1 to %d", q.Limit, authz.MaxPage).At("limit")
+	}
+	for name, text := range map[string]string{"actor": q.Actor, "entity": q.Entity, "field": q.Field} {
+		if !utf8.ValidString(text) {
+			return nil, notText(name)
+		}
 	}
 	head, err := s.Chain(ctx, chain)
 	if err != nil {

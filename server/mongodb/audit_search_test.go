@@ -109,7 +109,7 @@ func fits(e *authz.AuditEntry, q *authz.AuditQuery) bool {
 func TestAuditSearchRefuses(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
 		s := holding(t, o, full("a"))
-		for at, q := range map[string]authz.AuditQuery{"limit": {}, "after": {Limit: 1, After: "x"}} {
+		for at, q := range map[string]authz.AuditQuery{"limit": {}, "after": {Limit: 1, After: "x"}, "entity": {Limit: 1, Entity: "\xff"}} {
 			_, err := s.Audit(t.Context(), "a", q)
 			kindOf(t, authz.Invalid, err)
 			require.Equal(t, at, err.(*authz.Error).Field)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -135,6 +136,8 @@ func equals(name, value string) (bson.E, error) {
 	field := map[string]string{"role": "grants.role"}[name]
 	field = cmp.Or(field, name)
 	switch {
+	case !utf8.ValidString(value):
+		return bson.E{}, notText(name)
 	case name == "active":
 		on, err := strconv.ParseBool(value)
 		if err != nil || value != strconv.FormatBool(on) {
@@ -147,6 +150,11 @@ func equals(name, value string) (bson.E, error) {
 		return hasLogin(value), nil
 	}
 	return bson.E{Key: field, Value: value}, nil
+}
+
+// notText refuses what the database could not be asked for.
+func notText(name string) error {
+	return authz.Errorf(authz.Invalid, "is no text: want UTF-8").At(name)
 }
 
 // page is one page to be read.

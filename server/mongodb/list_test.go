@@ -159,6 +159,7 @@ func TestListRefuses(t *testing.T) {
 			"unknown filter": {authz.ListQuery{Kind: authz.AccountEntity, Limit: 1, Filter: map[string]string{"owner": "x", "city": "y"}}, "city", "want parent, owner"},
 			"no filters":     {authz.ListQuery{Kind: authz.RoleEntity, Limit: 1, Filter: map[string]string{"title": "y"}}, "title", "it has no filters"},
 			"not active":     {authz.ListQuery{Kind: authz.UserEntity, Limit: 1, Filter: map[string]string{"active": "1"}}, "active", "want true or false"},
+			"no text":        {authz.ListQuery{Kind: authz.UserEntity, Limit: 1, Filter: map[string]string{"login": "\xff"}}, "login", "is no text"},
 			"no cursor":      {authz.ListQuery{Kind: authz.UserEntity, Limit: 1, After: "ann"}, "after", "is no cursor"},
 			"half a cursor":  {authz.ListQuery{Kind: authz.UserEntity, Limit: 1, After: "WyJhIl0"}, "after", "is no cursor"},
 		} {
