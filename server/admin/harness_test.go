@@ -26,6 +26,7 @@ import (
 type service struct {
 	*admin.Service
 	store   *mongodb.Store
+	manager *live.Manager
 	decider *pdp.Decider
 	logged  *logbook
 }
@@ -66,7 +67,7 @@ func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *s
 	}
 	decider, err := pdp.New(manager, store, 1000, time.Now)
 	require.NoError(t, err)
-	s := &service{store: store, decider: decider, logged: &logbook{}}
+	s := &service{store: store, manager: manager, decider: decider, logged: &logbook{}}
 	s.Service = admin.New(store, manager, decider, admin.Options{Log: slog.New(s.logged), NewKey: keys.New})
 	return s
 }
