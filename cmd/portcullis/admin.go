@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -223,11 +224,18 @@ func (a *administration) problem(answer *reply) error {
 // know of it.
 func (p *problem) Error() string {
 	var b strings.Builder
-	b.WriteString(terminal.Printable(p.Detail) + p.hint)
+	if p.byRule() {
+		b.WriteString("the policy refuses it")
+	} else {
+		b.WriteString(terminal.Printable(p.Detail) + p.hint)
+	}
 	if p.Reason != "" {
 		b.WriteString("\nreason: " + terminal.Printable(p.Reason))
 	}
 	for _, f := range p.Errors {
+		if len(p.Errors) == 1 && strings.HasSuffix(p.Detail, f.Message) && !p.byRule() {
+			continue // the detail says it
+		}
 		b.WriteString("\n" + terminal.Printable(f.String()))
 	}
 	if p.Decision != "" {
@@ -242,6 +250,9 @@ func (p *problem) Error() string {
 // String returns the fault with its field and its rule.
 func (f *problemFault) String() string {
 	text := f.Message
+	if f.Rule != "" {
+		text = f.Reason + " (rule " + f.Rule + ")"
+	}
 	if f.Field != "" {
 		text = f.Field + ": " + text
 	}
@@ -251,20 +262,18 @@ func (f *problemFault) String() string {
 	case f.In != "" && f.In != "body":
 		text = f.In + " " + text
 	}
-	if f.Rule != "" {
-		text += " (rule " + f.Rule + ")"
-	}
 	return text
 }
 
-// exitCode returns that of a refusal when the policy does not let the
-// call in, or when one of its rules refuses the write.
+// byRule reports whether rules of the policy refuse the write.
+func (p *problem) byRule() bool {
+	return slices.ContainsFunc(p.Errors, func(f problemFault) bool { return f.Rule != "" })
+}
+
+// exitCode returns that of a refusal when the policy does not let the call in, or
+// when one of its rules refuses the write.
 func (p *problem) exitCode() int {
-	refused := p.Status == http.StatusForbidden
-	for _, f := range p.Errors {
-		refused = refused || f.Rule != ""
-	}
-	if refused {
+	if p.Status == http.StatusForbidden || p.byRule() {
 		return exitRefused
 	}
 	return exitFault

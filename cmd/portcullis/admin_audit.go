@@ -83,7 +83,9 @@ func addEntry(t *terminal.Table, entry map[string]any) {
 	row := []string{text(entry["seq"]), text(entry["at"]), text(entry["actor"]), text(entry["on_behalf_of"]), text(entry["operation"]), "", "", text(entry["note"])}
 	changes, _ := entry["changes"].([]any)
 	if len(changes) == 0 {
-		row[5] = text(entry["counts"])
+		if row[7] == "" {
+			row[7] = text(entry["counts"])
+		}
 		t.Add(row...)
 		return
 	}
@@ -215,6 +217,10 @@ func (v *auditVerdict) show(s *streams, chain string, asJSON bool) error {
 }
 
 func (v *auditVerdict) text(s *streams, chain string) error {
+	if v.Intact && v.Entries == 0 {
+		_, err := fmt.Fprintf(s.out, "the audit of %s has no entries\n", chain)
+		return err
+	}
 	if v.Intact {
 		_, err := fmt.Fprintf(s.out, "the audit of %s is whole and agrees with what is stored: %d entries, hash %s\n", chain, v.Entries, v.Hash)
 		return err

@@ -149,7 +149,7 @@ func TestAdmin(t *testing.T) {
 			{readAnn, 200, `{"id":"ann"}`},
 			{"POST /admin/v1/portals/p/users/ann/deactivate\nIf-Match: \"r1z\"", 422, `{"detail":"the write is refused","decision":"d-1","request":"q-1","errors":[
 				{"in":"body","field":"active","message":"the policy refuses it: last_admin","rule":"keep_one","reason":"last_admin"},{"in":"header","field":"X","message":"\u001b[0m"}]}`},
-		}, "", "portcullis: the write is refused\nactive: the policy refuses it: last_admin (rule keep_one)\nheader X: \\x1b[0m\ndecision: d-1\nrequest: q-1\n", 6},
+		}, "", "portcullis: the policy refuses it\nactive: last_admin (rule keep_one)\nheader X: \\x1b[0m\ndecision: d-1\nrequest: q-1\n", 6},
 		"not let in": {[]string{"list", "users", "-p", "p"}, script{
 			{"GET /admin/v1/portals/p/users?limit=100", 403, `{"detail":"the policy does not let it in","reason":"not_managed"}`},
 		}, "", "portcullis: the policy does not let it in\nreason: not_managed\n", 6},
@@ -188,7 +188,7 @@ func TestAdmin(t *testing.T) {
 			{"GET /admin/v1/portals/p/audit?entity=user%2Fann&limit=100", 200, `{"items":[
 				{"seq":3,"at":"2026-01-01T00:00:00Z","actor":"user/kim","operation":"update","note":"why","changes":[{"entity":"user/ann","before":{"active":true,"a":1},"after":{"active":false,"a":1}},{"entity":"role/R","after":{"id":"R"}}]},
 				{"seq":1,"at":"2026-01-01T00:00:00Z","actor":"cli","operation":"import","changes":[],"counts":{"user":3}}]}`},
-		}, "SEQ  AT          ACTOR     FOR  OPERATION  ENTITY    CHANGED    NOTE\n3    2026-01-01  user/kim       update     user/ann  active     why\n                                           role/R    (created)\n1    2026-01-01  cli            import     user: 3\n", "", 0},
+		}, "SEQ  AT          ACTOR     FOR  OPERATION  ENTITY    CHANGED    NOTE\n3    2026-01-01  user/kim       update     user/ann  active     why\n                                           role/R    (created)\n1    2026-01-01  cli            import                          user: 3\n", "", 0},
 		"audit verify": {[]string{"audit", "verify", "-p", "p"}, script{
 			{"GET /admin/v1/portals/p/audit/verify", 200, `{"intact":true,"entries":3,"last":3,"hash":"h","faults":[],"more":0}`},
 		}, "the audit of p is whole and agrees with what is stored: 3 entries, hash h\n", "", 0},

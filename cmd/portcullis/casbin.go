@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/portcullis-authz/portcullis/server/admin"
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/rbac"
 	"github.com/portcullis-authz/portcullis/server/terminal"
@@ -33,7 +35,10 @@ func (casbinCmd) Help() string {
 Both commands call a running server, as portcullis admin does.`
 }
 
-const maxMoved = 100_000 // entities of a kind that are written to one policy file
+const (
+	maxMoved = 100_000        // entities of a kind that are written to one policy file
+	maxBatch = admin.MaxItems // of one write
+)
 
 type casbinExportCmd struct {
 	adminFlags
@@ -235,7 +240,12 @@ type batchItem struct {
 
 // batch makes writes as one and tells what came of them.
 func (a *administration) batch(ctx context.Context, items []batchItem, what string) error {
-	if len(items) == 0 && !a.json {
+	switch {
+	case len(items) == 0 && a.json:
+		return a.writeJSON(map[string]any{"items": 0})
+	case len(items) > maxBatch:
+		return authz.Errorf(authz.TooLarge, "%d entities would change, and one write has at most %d: import the file in parts, by roles", len(items), maxBatch)
+	case len(items) == 0:
 		_, err := fmt.Fprintf(a.s.out, "the portal is as %s says; nothing is written\n", what)
 		return err
 	}
@@ -292,7 +302,7 @@ func (i *batchItem) rows(t *terminal.Table) {
 
 // itemFaults gives the faults of a batch the names of their items.
 func itemFaults(err error, items []batchItem) error {
-	p, ok := err.(*problem)
+	p, ok := errors.AsType[*problem](err)
 	if !ok {
 		return err
 	}

@@ -65,6 +65,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
+			"key":      key,
 			"with-key": withKey,
 			"same":     same,
 			"empty":    empty,
@@ -76,6 +77,14 @@ func TestScripts(t *testing.T) {
 			"stopped":  func(ts *testscript.TestScript, _ bool, args []string) { stopped(ts, servers, args) },
 		},
 	})
+}
+
+// key ARGS...: makes a key with portcullis key create; clients send it from then on.
+func key(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("portcullis", append([]string{"key", "create", "--json"}, args...)...))
+	var made struct{ Key string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &made))
+	ts.Setenv("PORTCULLIS_KEY", made.Key)
 }
 
 // exits CODE COMMAND...: the command ends with that exit code.

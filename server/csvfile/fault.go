@@ -16,7 +16,7 @@ const MaxFaults = 1000
 type Fault struct {
 	Line   int    // from 1
 	Column int    // of the line, in characters from 1, where the cell begins
-	Name   string // of the column; empty when none is at fault
+	Name   string // of the column, or what of the entity has none; empty when neither is at fault
 	Msg    string
 }
 

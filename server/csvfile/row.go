@@ -2,7 +2,6 @@ package csvfile
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"reflect"
 	"strconv"
@@ -179,7 +178,7 @@ func leads(name, path string) bool {
 
 // Fault returns what is wrong with a value of the row's entity as a fault of the
 // file. path leads to the value from the document, such as "grants[0].role"; where
-// the file has no column for it, the row is at fault.
+// the file has no column for it, the row is at fault, under the path.
 func (r *Row) Fault(path, msg string) Fault {
 	field, key := path, ""
 	if i := strings.IndexAny(path, ".["); i >= 0 {
@@ -190,8 +189,5 @@ func (r *Row) Fault(path, msg string) Fault {
 			return Fault{Line: r.Line, Column: c.at, Name: c.name, Msg: msg}
 		}
 	}
-	if path != "" {
-		msg = fmt.Sprintf("%s: %s", path, msg)
-	}
-	return Fault{Line: r.Line, Column: 1, Msg: msg}
+	return Fault{Line: r.Line, Column: 1, Name: path, Msg: msg}
 }
