@@ -26,7 +26,7 @@ type Portal struct {
 type UserType struct {
 	ID           string         `json:"id" minLength:"1" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f-\\x9f]+$" doc:"id of the user type" example:"Partner"`
 	Title        string         `json:"title,omitempty" doc:"for people" example:"Partner"`
-	Linked       string         `json:"linked,omitempty" enum:"contact,employee" doc:"what its users are in the CRM" example:"contact"`
+	Linked       string         `json:"linked" enum:"contact,employee" doc:"what its users are in the CRM" example:"contact"`
 	AllowedRoles []AllowedRole  `json:"allowed_roles,omitempty" nullable:"false" doc:"roles that its users may hold"`
 	Manages      []string       `json:"manages,omitempty" nullable:"false" maxLength:"200" doc:"user types whose users it manages" example:"Customer"`
 	Licence      string         `json:"licence,omitempty" maxLength:"200" doc:"licence that its users take" example:"Gold"`
