@@ -77,7 +77,7 @@ func TestReadmeSessions(t *testing.T) {
 	}
 	require.NoError(t, os.Symlink(program, filepath.Join(dir, "portcullis")))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "portcullis.yaml"), []byte(configurationFile(t)), 0o600))
-	addr := ""
+	addr, key := "", ""
 	for _, s := range steps(t) {
 		switch {
 		case strings.HasPrefix(s.command, "go build "): // TestMain did
@@ -88,9 +88,11 @@ func TestReadmeSessions(t *testing.T) {
 			require.NoError(t, p.eventually(func() bool { return strings.Contains(p.out.String(), "Ctrl-C") }))
 			addr = strings.TrimPrefix(p.base, "http://")
 			matches(t, s, p.out.String(), addr)
+			key = shownKey.FindString(p.out.String())
+			require.NotEmpty(t, key)
 			continue
 		}
-		matches(t, s, shell(t, dir, addr, s.command), addr)
+		matches(t, s, shell(t, dir, addr, key, s.command), addr)
 	}
 	require.NotEmpty(t, addr)
 }
@@ -105,14 +107,17 @@ func configurationFile(t *testing.T) string {
 
 const shownAddr = "127.0.0.1:8181"
 
+// shownKey is the key that the demo shows, which clients send from then on.
+var shownKey = regexp.MustCompile(`ptc_\w+`)
+
 // shell runs one command and returns what it writes, in whole lines.
-func shell(t *testing.T, dir, addr, command string) string {
+func shell(t *testing.T, dir, addr, key, command string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", strings.ReplaceAll(command, shownAddr, addr))
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PORTCULLIS_SERVER=http://"+addr)
+	cmd.Env = append(os.Environ(), "PORTCULLIS_SERVER=http://"+addr, "PORTCULLIS_KEY="+key)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
