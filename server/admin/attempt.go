@@ -32,6 +32,9 @@ type writing struct {
 
 	tag      string // ETag of the range of rights that is written
 	decision string // id of the first
+
+	malformed authz.Faults // of what the caller sent
+
 	faults   authz.Faults
 	refusals []Refusal
 
@@ -50,6 +53,7 @@ type change struct {
 	new     authz.Stored    // as ordered; nil: not to be there
 	missing bool            // what is to be changed is not there
 	taken   bool            // what is to be created is there
+	unread  bool            // its document is none
 	same    bool            // it is so already, and is only to be kept so
 	also    []authz.EntityWrite
 	added   map[string]any // what the policy added
@@ -102,11 +106,12 @@ func (o *order) makesPortal() bool {
 	return false
 }
 
-// read finds what is ordered to be written, and what it is to become. Documents
-// that are none are refused here, with all their faults.
+// read finds what is ordered to be written, and what it is to become. What is wrong
+// with the documents themselves is kept until it is known that the caller is let in:
+// whether a patch can be read may depend on what is stored.
 func (w *writing) read(ctx context.Context) error {
 	if w.order.rights != nil {
-		return w.readCells()
+		return w.readCells(ctx)
 	}
 	for i, item := range w.order.items {
 		c := &change{place: w.order.place(i), key: item.Key, item: item}
@@ -119,7 +124,7 @@ func (w *writing) read(ctx context.Context) error {
 		}
 		w.changes = append(w.changes, c)
 	}
-	return invalid(w.faults)
+	return nil
 }
 
 // invalid returns the faults as an error of what the caller sent, or nil.
@@ -148,6 +153,7 @@ func (w *writing) ordered(c *change) (err error) {
 	default:
 		c.new, err = authz.FromDocument(c.key, c.item.Document)
 	}
+	c.unread = err != nil
 	return w.documentFaults(c.place, err)
 }
 
@@ -158,7 +164,7 @@ func (w *writing) documentFaults(place string, err error) error {
 		return err
 	}
 	for _, f := range faults {
-		w.faults = append(w.faults, authz.Fault{Path: join(place, f.Path), Msg: f.Msg})
+		w.malformed = append(w.malformed, authz.Fault{Path: join(place, f.Path), Msg: f.Msg})
 	}
 	return nil
 }
@@ -212,6 +218,9 @@ func (w *writing) note(e authz.EntityWrite) {
 // refused together.
 func (w *writing) decide(ctx context.Context) error {
 	if w.creating {
+		if err := invalid(w.malformed); err != nil {
+			return err
+		}
 		if err := w.precheck(ctx); err != nil || w.broken {
 			return firstError(err, w.refused)
 		}
@@ -223,6 +232,8 @@ func (w *writing) decide(ctx context.Context) error {
 		}
 		q := about(authz.CallAction(c.operation()), c.key, c.was.Stored, c.new)
 		switch {
+		case c.unread && c.was.Stored != nil:
+			q.action = authz.UpdateCall
 		case c.taken:
 			q = about(authz.CreateCall, c.key, nil, c.new)
 		case c.missing:
@@ -243,7 +254,7 @@ func (w *writing) decide(ctx context.Context) error {
 		}
 	}
 	if denied.Kind != authz.Forbidden {
-		return nil
+		return invalid(w.malformed)
 	}
 	if !w.order.several() {
 		denied.Refusals = nil

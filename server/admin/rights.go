@@ -77,10 +77,10 @@ func (s *Service) SetRights(ctx context.Context, call Call, q RightsQuery, cells
 }
 
 // readCells finds the cells that change, and the state of the range before.
-func (w *writing) readCells() error {
+func (w *writing) readCells(ctx context.Context) error {
 	g, err := gridOf(w.config, *w.order.rights)
-	if err != nil {
-		return err
+	if err != nil { // who is not let in does not learn what there is
+		return firstError(w.permitRange(ctx), func() error { return err })
 	}
 	w.tag = cellsTag(g.cells())
 	seen := map[authz.Key]int{}
@@ -91,7 +91,7 @@ func (w *writing) readCells() error {
 			faults = append(faults, authz.Fault{Path: c.place, Msg: fmt.Sprintf("is the same as cells[%d]: leave one out", first)})
 		}
 		seen[c.key] = i
-		if w.faults = append(w.faults, faults...); len(faults) > 0 {
+		if w.malformed = append(w.malformed, faults...); len(faults) > 0 {
 			continue
 		}
 		old, had := g.level(cell.Role, cell.Node)
@@ -106,5 +106,14 @@ func (w *writing) readCells() error {
 		w.changes = append(w.changes, c)
 	}
 	slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
-	return invalid(w.faults)
+	if len(w.malformed) > 0 && len(w.changes) == 0 {
+		return firstError(w.permitRange(ctx), func() error { return invalid(w.malformed) })
+	}
+	return nil
+}
+
+// permitRange asks whether the range as a whole may be changed.
+func (w *writing) permitRange(ctx context.Context) error {
+	_, err := w.s.permit(ctx, w.call, question{action: authz.UpdateCall, resource: w.order.rights.resource()})
+	return err
 }

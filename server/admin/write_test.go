@@ -95,6 +95,7 @@ func TestTheCallIsADecision(t *testing.T) {
 		require.ErrorAs(t, err, &refused, name)
 		require.Equal(t, authz.Forbidden, authz.KindOf(err), name)
 		require.Equal(t, "not_permitted", refused.Reason, name)
+		require.Empty(t, refused.Faults, name)
 		lines := s.logged.taken()
 		require.Len(t, lines, 1, name)
 		require.Equal(t, refused.Decision, lines[0]["decision"], name)
@@ -142,4 +143,10 @@ func TestAllRefusalsAtOnce(t *testing.T) {
 
 	_, err = s.Read(t.Context(), byRoot(), account)
 	require.Equal(t, authz.NotFound, authz.KindOf(err), "nothing was written")
+}
+
+func setRight(t *testing.T, s *service, call admin.Call, role, node string) error {
+	t.Helper()
+	_, err := s.SetRights(t.Context(), call, admin.RightsQuery{Role: role}, []admin.Cell{{Role: role, Node: node, Level: "edit"}})
+	return err
 }
