@@ -147,7 +147,7 @@ func (x *resolver) resolve(ctx context.Context, reads authz.ChangeReads) error {
 	}
 	if node := x.change.Entity.ID; x.change.Entity.Kind == authz.RightEntity {
 		if reads.Node {
-			x.facts.Node = s.Node(node)
+			x.facts.Node = x.pending.node(s, node)
 		}
 		if reads.Levels {
 			x.facts.Levels = x.pending.levels(s, node)

@@ -54,16 +54,21 @@ func (p *pending) any(kind authz.EntityKind) bool {
 }
 
 // reconfigures reports whether a change to an entity of the kind is to be judged by
-// another configuration than the published one. Roles and rights are laid over the
-// facts instead where that does, and so is the number of screens.
+// another configuration than the published one. Rights, the roles that an entity
+// names and the number of screens are laid over the facts instead where that does;
+// what an account's owner holds takes the roles themselves.
 func (p *pending) reconfigures(kind authz.EntityKind) bool {
 	switch {
 	case p.any(authz.PortalEntity), p.any(authz.UserTypeEntity):
 		return true
 	case kind == authz.PortalEntity:
 		return p.any(authz.NodeEntity) || p.any(authz.RoleEntity) || p.any(authz.RightEntity)
+	case kind == authz.RightEntity:
+		return p.any(authz.NodeEntity)
+	case kind == authz.UserEntity, kind == authz.AccountEntity, kind == authz.ContactEntity, kind == authz.RecordEntity:
+		return p.any(authz.RoleEntity)
 	}
-	return kind == authz.RightEntity && p.any(authz.NodeEntity)
+	return false
 }
 
 // written returns the entity as it will be, nil when it will not be there, and false
@@ -213,6 +218,25 @@ func (p *pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.Role
 		}
 	}
 	return found
+}
+
+// node returns the node with all that lies below it, of which each is configured
+// that will have a level.
+func (p *pending) node(s *engine.Snapshot, id string) *authz.NodeFacts {
+	at := s.Node(id)
+	if at == nil || !p.any(authz.RightEntity) {
+		return at
+	}
+	has := make(map[string]bool, len(at.Below))
+	for _, n := range p.levels(s, id) {
+		has[n.Node] = true
+	}
+	next := *at
+	next.Below = slices.Clone(at.Below)
+	for i := range next.Below {
+		next.Below[i].Configured = has[next.Below[i].ID]
+	}
+	return &next
 }
 
 // levels returns the explicit levels at the node and below it as they will be.
