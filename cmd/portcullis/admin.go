@@ -224,9 +224,12 @@ func (a *administration) problem(answer *reply) error {
 // know of it.
 func (p *problem) Error() string {
 	var b strings.Builder
-	if p.byRule() {
+	switch {
+	case p.byRule():
 		b.WriteString("the policy refuses it")
-	} else {
+	case len(p.Errors) > 1:
+		fmt.Fprintf(&b, "refused in %s", plural(len(p.Errors), "place"))
+	default:
 		b.WriteString(terminal.Printable(p.Detail) + p.hint)
 	}
 	if p.Reason != "" {
@@ -265,13 +268,14 @@ func (f *problemFault) String() string {
 	return text
 }
 
-// byRule reports whether rules of the policy refuse the write.
+// byRule reports whether it is rules of the policy, and nothing else, that refuse the
+// write.
 func (p *problem) byRule() bool {
-	return slices.ContainsFunc(p.Errors, func(f problemFault) bool { return f.Rule != "" })
+	return len(p.Errors) > 0 && !slices.ContainsFunc(p.Errors, func(f problemFault) bool { return f.Rule == "" })
 }
 
 // exitCode returns that of a refusal when the policy does not let the call in, or
-// when one of its rules refuses the write.
+// when its rules alone refuse the write.
 func (p *problem) exitCode() int {
 	if p.Status == http.StatusForbidden || p.byRule() {
 		return exitRefused

@@ -148,8 +148,11 @@ func TestAdmin(t *testing.T) {
 		"refused by the policy": {[]string{"deactivate", "ann", "-p", "p"}, script{
 			{readAnn, 200, `{"id":"ann"}`},
 			{"POST /admin/v1/portals/p/users/ann/deactivate\nIf-Match: \"r1z\"", 422, `{"detail":"the write is refused","decision":"d-1","request":"q-1","errors":[
-				{"in":"body","field":"active","message":"the policy refuses it: last_admin","rule":"keep_one","reason":"last_admin"},{"in":"header","field":"X","message":"\u001b[0m"}]}`},
-		}, "", "portcullis: the policy refuses it\nactive: last_admin (rule keep_one)\nheader X: \\x1b[0m\ndecision: d-1\nrequest: q-1\n", 6},
+				{"in":"body","field":"active","message":"the policy refuses it: last_admin","rule":"keep_one","reason":"last_admin"}]}`},
+		}, "", "portcullis: the policy refuses it\nactive: last_admin (rule keep_one)\ndecision: d-1\nrequest: q-1\n", 6},
+		"refused by more": {[]string{"callers"}, script{
+			{"GET /admin/v1/callers", 422, `{"detail":"x","errors":[{"in":"body","field":"active","message":"m","rule":"r","reason":"no"},{"in":"header","field":"X","message":"\u001b[0m"}]}`},
+		}, "", "portcullis: refused in 2 places\nactive: no (rule r)\nheader X: \\x1b[0m\n", 1},
 		"not let in": {[]string{"list", "users", "-p", "p"}, script{
 			{"GET /admin/v1/portals/p/users?limit=100", 403, `{"detail":"the policy does not let it in","reason":"not_managed"}`},
 		}, "", "portcullis: the policy does not let it in\nreason: not_managed\n", 6},
