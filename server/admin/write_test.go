@@ -69,13 +69,28 @@ func TestTheCallIsADecision(t *testing.T) {
 	call := byRoot()
 	call.Acting.User = "ann"
 	for name, do := range map[string]func() error{
-		"read":              func() error { _, err := s.Read(t.Context(), call, user("root")); return err },
-		"read of nobody":    func() error { _, err := s.Read(t.Context(), call, user("nobody")); return err },
-		"create":            func() error { _, err := s.Create(t.Context(), call, user("new"), nil); return err },
-		"create what is":    func() error { _, err := s.Create(t.Context(), call, user("root"), nil); return err },
-		"patch":             func() error { _, err := s.Patch(t.Context(), call, user("root"), nil); return err },
-		"patch of nobody":   func() error { _, err := s.Patch(t.Context(), call, user("nobody"), nil); return err },
-		"delete":            func() error { _, err := s.Delete(t.Context(), call, user("root")); return err },
+		"read":            func() error { _, err := s.Read(t.Context(), call, user("root")); return err },
+		"read of nobody":  func() error { _, err := s.Read(t.Context(), call, user("nobody")); return err },
+		"create":          func() error { _, err := s.Create(t.Context(), call, user("new"), nil); return err },
+		"create what is":  func() error { _, err := s.Create(t.Context(), call, user("root"), nil); return err },
+		"patch":           func() error { _, err := s.Patch(t.Context(), call, user("root"), nil); return err },
+		"patch of nobody": func() error { _, err := s.Patch(t.Context(), call, user("nobody"), nil); return err },
+		"delete":          func() error { _, err := s.Delete(t.Context(), call, user("root")); return err },
+		"patch unreadable": func() error {
+			_, err := s.Patch(t.Context(), call, user("root"), map[string]any{"logn": 1})
+			return err
+		},
+		"unreadable, nobody": func() error {
+			_, err := s.Patch(t.Context(), call, user("nobody"), map[string]any{"logn": 1})
+			return err
+		},
+		"create unreadable": func() error {
+			_, err := s.Create(t.Context(), call, user("new"), map[string]any{"logn": 1})
+			return err
+		},
+		"set rights":        func() error { return setRight(t, s, call, "clerk", "mail") },
+		"of no role":        func() error { return setRight(t, s, call, "none", "mail") },
+		"at no node":        func() error { return setRight(t, s, call, "clerk", "none") },
 		"rights":            func() error { _, err := s.Rights(t.Context(), call, admin.RightsQuery{Role: "clerk"}); return err },
 		"rights of nothing": func() error { _, err := s.Rights(t.Context(), call, admin.RightsQuery{Role: "none"}); return err },
 		"audit":             func() error { _, err := s.Audit(t.Context(), call, authz.AuditQuery{}); return err },
