@@ -115,36 +115,43 @@ type Record struct {
 	Properties map[string]any  `json:"properties,omitempty" doc:"what else is known of it" example:"{\"subject\": \"Late delivery\"}"`
 }
 
-// examples of whole documents.
+// TransformSchema adds an example.
 func (Portal) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return shownBy(s, map[string]any{"id": "helpdesk", "title": "Help desk", "policy": "presets.zoho_desk", "features": map[string]any{"chat": true}})
 }
 
+// TransformSchema adds an example.
 func (UserType) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return shownBy(s, map[string]any{"id": "Partner", "linked": "contact", "allowed_roles": []any{map[string]any{"role": "Clerk", "default": true}}})
 }
 
+// TransformSchema adds an example.
 func (Role) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return shownBy(s, map[string]any{"id": "Clerk", "title": "Order clerk", "guest": true})
 }
 
+// TransformSchema adds an example.
 func (Screen) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return shownBy(s, map[string]any{"id": "orders", "kind": "workspace", "title": "Orders"})
 }
 
+// TransformSchema adds an example.
 func (User) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return shownBy(s, map[string]any{"id": "ann.lee", "login": "ann@brighton.example", "active": true, "user_type": "Partner",
 		"account": "BRIGHTON", "contact": "C-ANN", "grants": []any{map[string]any{"role": "Clerk", "until": "2026-02-01T00:00:00Z"}}})
 }
 
+// TransformSchema adds an example.
 func (Account) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return shownBy(s, map[string]any{"id": "BRIGHTON", "name": "Brighton Ltd", "owner": "kim.gibbs"})
 }
 
+// TransformSchema adds an example.
 func (Contact) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return shownBy(s, map[string]any{"id": "C-ANN", "name": "Ann Lee", "email": "ann@brighton.example", "account": "BRIGHTON"})
 }
 
+// TransformSchema adds an example.
 func (Record) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	return shownBy(s, map[string]any{"type": "case", "id": "CS-1", "account": "BRIGHTON", "contact": "C-ANN", "flags": map[string]any{"visible": true}})
 }

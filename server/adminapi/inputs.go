@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/portcullis-authz/portcullis/server/admin"
@@ -151,7 +152,7 @@ type Paging struct {
 }
 
 func headerProblem(name, msg string) *Problem {
-	p := newProblem(400, name+": "+msg)
+	p := newProblem(http.StatusBadRequest, name+": "+msg)
 	p.Errors = []ProblemFault{{In: "header", Field: name, Message: msg}}
 	return p
 }

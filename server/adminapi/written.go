@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server/admin"
@@ -49,7 +50,7 @@ type MadeTask struct {
 func written[D any](res *admin.Result, status int, address string) *Written[D] {
 	out := &Written[D]{Status: status, Location: address, Body: WrittenBody[D]{Outcome: outcome(res)}}
 	if res.DryRun {
-		out.Status, out.Location = 200, ""
+		out.Status, out.Location = http.StatusOK, ""
 	}
 	if e := res.Entity; e != nil {
 		out.Body.Document, out.Body.ETag = e.Document, quoted(e.ETag)
