@@ -90,8 +90,9 @@ var arrows = map[string][]string{
 		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/tasks", "server/webhook",
 	},
 	"cmd/portcullis": {
-		"policies", "server", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/fixture", "server/httpapi",
-		"server/keys", "server/policy", "server/policytest", "server/scaffold", "server/schema", "server/terminal", "server/testreport", "server/webhook", "server/yamltree",
+		"policies", "server", "server/admin", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/fixture", "server/httpapi",
+		"server/keys", "server/policy", "server/policytest", "server/rbac", "server/scaffold", "server/schema", "server/terminal", "server/testreport",
+		"server/webhook", "server/yamltree",
 	},
 }
 
