@@ -234,10 +234,14 @@ func adminOpen(caller *authz.Caller, path string) error {
 
 // actingUser returns who acts in a call with the key: the user in the header, whose
 // values are given, if the key may act for that user; else the one whom the key is
-// bound to, or "" for the caller itself.
+// bound to, or "" for the caller itself. A key that acts for users has to name one: a
+// program that forgets to must not act with the powers of the service.
 func actingUser(caller *authz.Caller, values [][]byte) (string, error) {
 	switch len(values) {
 	case 0:
+		if len(caller.ActsFor) > 0 {
+			return "", authz.Errorf(authz.Forbidden, "the key %q acts for users: name the one who acts in the header %s", clip(caller.Name, 80), headerUser)
+		}
 		return caller.User, nil
 	case 1:
 	default:

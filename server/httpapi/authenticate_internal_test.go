@@ -86,7 +86,7 @@ func TestActingUser(t *testing.T) {
 		"bound, said":        {authz.Caller{User: "ann"}, []string{"ann"}, "ann", 0},
 		"bound, another":     {authz.Caller{User: "ann"}, []string{"bob"}, "", authz.Forbidden},
 		"may":                {authz.Caller{ActsFor: []string{"ann"}}, []string{"ann"}, "ann", 0},
-		"may, says nothing":  {authz.Caller{ActsFor: []string{"ann"}}, nil, "", 0},
+		"may, says nothing":  {authz.Caller{ActsFor: []string{"ann"}}, nil, "", authz.Forbidden},
 		"may not":            {authz.Caller{ActsFor: []string{"ann"}}, []string{"bob"}, "", authz.Forbidden},
 		"any":                {authz.Caller{ActsFor: []string{authz.Any}}, []string{"bob"}, "bob", 0},
 		"any, but nobody":    {authz.Caller{ActsFor: []string{authz.Any}}, []string{""}, "", authz.Forbidden},
