@@ -169,7 +169,13 @@ func (s *Store) saveHead(ctx context.Context, h *head, fresh bool) error {
 		}
 		return err
 	}
-	res, err := c.ReplaceOne(ctx, bson.D{{Key: "_id", Value: h.ID}, {Key: "version", Value: h.Version - 1}}, h)
+	// The embedded database would scan for the version, and who writes there has
+	// compared it in its turn.
+	unchanged := byID(h.ID)
+	if !s.opts.Embedded {
+		unchanged = append(unchanged, bson.E{Key: "version", Value: h.Version - 1})
+	}
+	res, err := c.ReplaceOne(ctx, unchanged, h)
 	if err == nil && res.MatchedCount == 0 {
 		return errRaced
 	}

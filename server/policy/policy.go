@@ -34,8 +34,20 @@ type Policy struct {
 }
 
 // Bind returns the policy that b's portal names, with the portal's settings as
-// data.portal. The error is Invalid when the program has no such policy.
+// data.portal. The error is Invalid when the program has no such policy. What
+// portals of one policy have in common is made once.
 func (p *Program) Bind(b *authz.Bundle) (*Policy, error) {
+	if first, ok := p.bound.Load(b.Portal.Policy); ok {
+		return first.(*Policy).For(b)
+	}
+	bound, err := p.bind(b)
+	if err == nil {
+		p.bound.Store(b.Portal.Policy, bound)
+	}
+	return bound, err
+}
+
+func (p *Program) bind(b *authz.Bundle) (*Policy, error) {
 	rule, err := p.rule(b.Portal.Policy)
 	if err != nil {
 		return nil, err

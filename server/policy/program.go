@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -20,6 +21,7 @@ type Program struct {
 	compiler *ast.Compiler
 	revision string
 	limit    time.Duration
+	bound    sync.Map // package -> *Policy, the first of each that was bound
 }
 
 // Compile compiles modules strictly: unused imports and variables, references to
