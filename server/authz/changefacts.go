@@ -18,7 +18,7 @@ type ChangeFacts struct {
 	// who is written; nil when none is.
 	SameLogin *int
 	Node      *NodeFacts   // of a right
-	Levels    []NodeRights // explicit levels of all roles at Node and below
+	Levels    []NodeRights // explicit levels of the right's role at Node and below
 	// TypeUsers are the users of the user type that is written, by id; nil when it is
 	// none, and when there are more than MaxUsersOfType.
 	TypeUsers []*User
@@ -31,7 +31,7 @@ type ChangeFacts struct {
 }
 
 // NodeFacts is a node of the screen tree with all that lies below it, parents
-// first.
+// first. Whether those are Configured is not stated.
 type NodeFacts struct {
 	ID    string
 	Kind  NodeKind

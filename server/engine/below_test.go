@@ -39,6 +39,6 @@ func TestNodesBelow(t *testing.T) {
 		}
 		require.Equal(t, want, below, top)
 	}
-	require.Equal(t, []authz.NodeRights{{Node: "lone", Levels: []authz.RoleLevel{{Role: "r", Level: authz.Edit}}}}, s.Levels("inner"))
+	require.Equal(t, []authz.NodeRights{{Node: "lone", Levels: []authz.RoleLevel{{Role: "r", Level: authz.Edit}}}}, s.LevelsOf("r", "inner"))
 	require.Nil(t, s.Node("gone"))
 }

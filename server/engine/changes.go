@@ -94,8 +94,7 @@ func (s *Snapshot) Node(id string) *authz.NodeFacts {
 	below := s.under(top)[1:]
 	n := &authz.NodeFacts{ID: id, Kind: s.tree.facts[top].Kind, Below: make([]authz.PathNode, len(below))}
 	for i, node := range below {
-		path := s.tree.facts[node].Path
-		n.Below[i] = path[len(path)-1]
+		n.Below[i] = authz.PathNode{ID: s.tree.facts[node].ID, Kind: s.tree.facts[node].Kind}
 	}
 	return n
 }
@@ -148,26 +147,6 @@ func (s *Snapshot) LevelsOf(role, id string) []authz.NodeRights {
 			if s.rights.role[at] == number {
 				all = append(all, authz.NodeRights{Node: s.tree.facts[node].ID, Levels: []authz.RoleLevel{{Role: role, Level: s.rights.level[at]}}})
 			}
-		}
-	}
-	return all
-}
-
-// Levels returns the explicit levels of all roles at the node called id and at the
-// nodes below it that have any, parents first.
-func (s *Snapshot) Levels(id string) []authz.NodeRights {
-	top, ok := s.tree.at[id]
-	if !ok {
-		return nil
-	}
-	var all []authz.NodeRights
-	for _, node := range s.under(top) {
-		var levels []authz.RoleLevel
-		for at := s.rights.start[node]; at < s.rights.start[node+1]; at++ {
-			levels = append(levels, authz.RoleLevel{Role: s.graphs.Roles.ID(s.rights.role[at]), Level: s.rights.level[at]})
-		}
-		if levels != nil {
-			all = append(all, authz.NodeRights{Node: s.tree.facts[node].ID, Levels: levels})
 		}
 	}
 	return all

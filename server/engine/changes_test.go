@@ -71,16 +71,10 @@ func TestFactsOfChanges(t *testing.T) {
 	require.Len(t, s.Roles([]string{"head", "base"}), 3)
 	require.Empty(t, s.Roles(nil))
 	require.Nil(t, s.Node("gone"))
-	require.Nil(t, s.Levels("gone"))
 	require.Equal(t, &authz.NodeFacts{ID: "Bare", Kind: authz.Screen, Below: []authz.PathNode{}}, s.Node("Bare"))
 	require.Equal(t, &authz.NodeFacts{ID: "box", Kind: authz.Container, Below: []authz.PathNode{
-		{ID: "deep", Kind: authz.Element, Configured: true}, {ID: "Desk.phone", Kind: authz.Element, Configured: true},
+		{ID: "deep", Kind: authz.Element}, {ID: "Desk.phone", Kind: authz.Element},
 	}}, s.Node("box"))
-	require.Equal(t, []authz.NodeRights{
-		{Node: "Beside.phone", Levels: []authz.RoleLevel{{Role: "head", Level: authz.Edit}}},
-		{Node: "deep", Levels: []authz.RoleLevel{{Role: "clerk", Level: authz.Edit}}},
-		{Node: "Desk.phone", Levels: []authz.RoleLevel{{Role: "base", Level: authz.View}, {Role: "head", Level: authz.Revoked}, {Role: "other", Level: authz.Delete}}},
-	}, s.Levels("W"))
 	require.Equal(t, 2, s.Screens("custom", ""))
 	require.Equal(t, 1, s.Screens("custom", "Desk"))
 	require.Equal(t, 0, s.Screens("x", ""))
@@ -147,8 +141,8 @@ func TestBelowEqualsTheReference(t *testing.T) {
 					levels++
 				}
 			}
-			for _, n := range s.Levels(top.ID) {
-				levels -= len(n.Levels)
+			for i := range b.Roles {
+				levels -= len(s.LevelsOf(b.Roles[i].ID, top.ID))
 			}
 			require.Zero(t, levels)
 		}

@@ -93,7 +93,10 @@ func drawRight(t *rapid.T, b *authz.Bundle, r authz.Right) {
 func states(s *engine.Snapshot, p *engine.Principal) (all []any) {
 	for _, n := range append(slices.Clone(s.Bundle().Screens), authz.Node{ID: "none", Kind: authz.Screen}) {
 		q := ask(string(n.Kind), n.ID, "view")
-		all = append(all, plain(s.Facts(q, engine.Entities{User: p, Fields: true})), s.Levels(n.ID), s.Node(n.ID))
+		all = append(all, plain(s.Facts(q, engine.Entities{User: p, Fields: true})), s.Node(n.ID))
+		for _, r := range s.Bundle().Roles {
+			all = append(all, s.LevelsOf(r.ID, n.ID))
+		}
 	}
 	for _, r := range s.Bundle().Roles {
 		all = append(all, s.Roles([]string{r.ID, "none"}))

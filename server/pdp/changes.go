@@ -145,12 +145,12 @@ func (x *resolver) resolve(ctx context.Context, reads authz.ChangeReads) error {
 	if x.written(authz.PortalEntity) != "" && reads.Screens {
 		x.facts.Roles, x.facts.Screens = s.Unset()
 	}
-	if node := x.change.Entity.ID; x.change.Entity.Kind == authz.RightEntity {
+	if right := x.change.Entity; right.Kind == authz.RightEntity {
 		if reads.Node {
-			x.facts.Node = x.pending.node(s, node)
+			x.facts.Node = s.Node(right.ID)
 		}
 		if reads.Levels {
-			x.facts.Levels = x.pending.levels(s, node)
+			x.facts.Levels = x.pending.levels(s, right)
 		}
 	}
 	return nil

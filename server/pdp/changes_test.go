@@ -265,13 +265,12 @@ func TestFactsOfARight(t *testing.T) {
 	admit(t, b, create(authz.Right{Role: "clerk", Node: "Desk", Level: authz.Edit}), authz.Known{})
 	require.Equal(t, []string{"base", "clerk"}, keysOf(j.facts.Roles))
 	require.Equal(t, &authz.NodeFacts{ID: "Desk", Kind: authz.Screen, Below: []authz.PathNode{
-		{ID: "Desk.phone", Kind: authz.Element, Configured: true}, {ID: "fax", Kind: authz.Element},
-		{ID: "box", Kind: authz.Container}, {ID: "deep", Kind: authz.Element, Configured: true},
+		{ID: "Desk.phone", Kind: authz.Element}, {ID: "fax", Kind: authz.Element},
+		{ID: "box", Kind: authz.Container}, {ID: "deep", Kind: authz.Element},
 	}}, j.facts.Node)
 	require.Equal(t, []authz.NodeRights{
 		{Node: "Desk.phone", Levels: []authz.RoleLevel{{Role: "clerk", Level: authz.View}}},
-		{Node: "deep", Levels: []authz.RoleLevel{{Role: "other", Level: authz.Edit}}},
-	}, j.facts.Levels)
+	}, j.facts.Levels, "those of other roles do not count")
 
 	admit(t, b, create(authz.Right{Role: "clerk", Node: "gone"}), authz.Known{})
 	require.Nil(t, j.facts.Node)

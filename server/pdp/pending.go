@@ -3,7 +3,6 @@ package pdp
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -220,84 +219,30 @@ func (p *pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.Role
 	return found
 }
 
-// node returns the node with all that lies below it, of which each is configured
-// that will have a level.
-func (p *pending) node(s *engine.Snapshot, id string) *authz.NodeFacts {
-	at := s.Node(id)
-	if at == nil || !p.any(authz.RightEntity) {
-		return at
-	}
-	has := make(map[string]bool, len(at.Below))
-	for _, n := range p.levels(s, id) {
-		has[n.Node] = true
-	}
-	next := *at
-	next.Below = slices.Clone(at.Below)
-	for i := range next.Below {
-		next.Below[i].Configured = has[next.Below[i].ID]
-	}
-	return &next
-}
-
-// levels returns the explicit levels at the node and below it as they will be.
-func (p *pending) levels(s *engine.Snapshot, node string) []authz.NodeRights {
-	there := s.Levels(node)
+// levels returns the explicit levels that the role of the right will have at its node
+// and below.
+func (p *pending) levels(s *engine.Snapshot, right authz.Key) []authz.NodeRights {
+	there := s.LevelsOf(right.Of, right.ID)
 	if !p.any(authz.RightEntity) {
 		return there
 	}
-	nodes := []authz.PathNode{{ID: node}}
-	if at := s.Node(node); at != nil {
-		nodes = append(nodes, at.Below...)
+	at := make(map[string]authz.NodeRights, len(there))
+	for _, n := range there {
+		at[n.Node] = n
 	}
-	levels := make(map[string]map[string]authz.Level, len(nodes))
-	for _, n := range nodes {
-		levels[n.ID] = nil
-	}
-	if !p.over(levels, there) {
-		return there
+	nodes := []authz.PathNode{{ID: right.ID}}
+	if node := s.Node(right.ID); node != nil {
+		nodes = append(nodes, node.Below...)
 	}
 	var all []authz.NodeRights
 	for _, n := range nodes {
-		if of := levels[n.ID]; len(of) > 0 {
-			all = append(all, authz.NodeRights{Node: n.ID, Levels: sorted(of)})
+		r, ok := written[authz.Right](p, authz.Key{Kind: authz.RightEntity, ID: n.ID, Of: right.Of})
+		switch stored, has := at[n.ID]; {
+		case r != nil:
+			all = append(all, authz.NodeRights{Node: n.ID, Levels: []authz.RoleLevel{{Role: r.Role, Level: r.Level}}})
+		case has && !ok:
+			all = append(all, stored)
 		}
 	}
 	return all
-}
-
-// over fills in the levels of the nodes that it is given, by node and role, with
-// what is pending over what is there. It reports false when nothing is.
-func (p *pending) over(levels map[string]map[string]authz.Level, there []authz.NodeRights) bool {
-	var writes []*authz.EntityWrite
-	p.each(func(w *authz.EntityWrite) {
-		if _, meant := levels[w.Entity.ID]; meant && w.Entity.Kind == authz.RightEntity {
-			writes = append(writes, w)
-		}
-	})
-	if len(writes) == 0 {
-		return false
-	}
-	for node := range levels {
-		levels[node] = map[string]authz.Level{}
-	}
-	for _, n := range there {
-		for _, l := range n.Levels {
-			levels[n.Node][l.Role] = l.Level
-		}
-	}
-	for _, w := range writes {
-		delete(levels[w.Entity.ID], w.Entity.Of)
-		if r, ok := w.New.(authz.Right); ok {
-			levels[r.Node][r.Role] = r.Level
-		}
-	}
-	return true
-}
-
-func sorted(of map[string]authz.Level) []authz.RoleLevel {
-	list := make([]authz.RoleLevel, 0, len(of))
-	for _, role := range slices.Sorted(maps.Keys(of)) {
-		list = append(list, authz.RoleLevel{Role: role, Level: of[role]})
-	}
-	return list
 }
