@@ -128,6 +128,42 @@ func TestPending(t *testing.T) {
 	})
 }
 
+// TestPendingRights: the levels of a right's role are as they will be, and those of
+// another role do not count.
+func TestPendingRights(t *testing.T) {
+	at := func(role, node string, l authz.Level) authz.Right {
+		return authz.Right{Role: role, Node: node, Level: l}
+	}
+	had := at("clerk", "Desk.phone", authz.View)
+	c := create(at("clerk", "Desk", authz.Edit))
+	for name, test := range map[string]struct {
+		write authz.EntityWrite
+		want  []authz.NodeRights
+	}{
+		"gone": {authz.EntityWrite{Entity: had.Key(), Old: had}, nil},
+		"changed": {
+			authz.EntityWrite{Entity: had.Key(), Old: had, New: at("clerk", "Desk.phone", authz.Edit)},
+			[]authz.NodeRights{{Node: "Desk.phone", Levels: []authz.RoleLevel{{Role: "clerk", Level: authz.Edit}}}},
+		},
+		"new": {
+			authz.EntityWrite{Entity: at("clerk", "deep", authz.Edit).Key(), New: at("clerk", "deep", authz.Edit)},
+			[]authz.NodeRights{
+				{Node: "Desk.phone", Levels: []authz.RoleLevel{{Role: "clerk", Level: authz.View}}},
+				{Node: "deep", Levels: []authz.RoleLevel{{Role: "clerk", Level: authz.Edit}}},
+			},
+		},
+		"of another": {
+			authz.EntityWrite{Entity: at("other", "Desk.phone", authz.Edit).Key(), New: at("other", "Desk.phone", authz.Edit)},
+			[]authz.NodeRights{{Node: "Desk.phone", Levels: []authz.RoleLevel{{Role: "clerk", Level: authz.View}}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := judgedIn(t, staffed(), everyRead(), c, authz.Known{Pending: []authz.EntityWrite{test.write}})
+			require.Equal(t, test.want, f.Levels)
+		})
+	}
+}
+
 // judgedIn returns the facts that the judge is shown of the change in the world.
 func judgedIn(t *testing.T, w authz.World, reads authz.ChangeReads, c *authz.Change, known authz.Known) authz.ChangeFacts {
 	t.Helper()
