@@ -14,11 +14,14 @@ import (
 func (w *writing) finish(ctx context.Context, once *authz.Idempotency) (Result, error) {
 	c := w.changeset(once)
 	r := w.result(c)
-	if w.call.DryRun {
-		r.DryRun = true
+	r.DryRun = w.call.DryRun
+	if len(c.Changes)+len(c.Tasks)+len(c.Latches) == 0 && c.Settle == nil {
 		return r, nil
 	}
-	if len(c.Changes)+len(c.Tasks)+len(c.Latches) == 0 && c.Settle == nil {
+	if w.call.DryRun {
+		if err := w.s.store.Check(ctx, w.call.Portal, c); err != nil {
+			return Result{}, w.refusedBy(c, err)
+		}
 		return r, nil
 	}
 	if once != nil {

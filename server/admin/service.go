@@ -19,6 +19,8 @@ type Store interface {
 	// Commit makes the changeset whole or not at all. A Conflict because of
 	// authz.ErrMoved or authz.ErrReplayed is one that the service can go on from.
 	Commit(ctx context.Context, portal string, c *authz.Changeset) (authz.Committed, error)
+	// Check returns the error that Commit would, and writes nothing.
+	Check(ctx context.Context, portal string, c *authz.Changeset) error
 	// Replay returns what the write with the idempotency key left.
 	Replay(ctx context.Context, portal, key string) (fingerprint string, answer []byte, err error)
 	// Latches returns the tasks with Once that have been stored for the entity.

@@ -52,6 +52,22 @@ func (s *Store) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 	return authz.Committed{At: w.after.revisions(), Entry: w.entry}, nil
 }
 
+// Check returns the error that Commit would return for what the changeset is, or nil,
+// and writes nothing.
+func (s *Store) Check(ctx context.Context, portal string, c *authz.Changeset) error {
+	if err := checkChangeset(portal, c); err != nil {
+		return err
+	}
+	err := s.again(ctx, func() error {
+		_, err := s.plan(ctx, portal, c)
+		return err
+	})
+	if err != nil {
+		return unavailable("read", err)
+	}
+	return nil
+}
+
 // checkChangeset refuses what no portal could take, and names tasks.
 func checkChangeset(portal string, c *authz.Changeset) error {
 	if !plausible(portal) {
