@@ -93,7 +93,7 @@ type demoPage struct {
 // newDemoPage makes the demo's key.
 func newDemoPage(ctx context.Context, srv *server.Server) (*demoPage, error) {
 	c := authz.Caller{
-		Name: "demo", Portals: []string{authz.Any}, Permissions: authz.Permissions(), ActsFor: []string{demoAdministrator}, CreatedAt: time.Now(),
+		Name: "demo", Portals: []string{authz.Any}, Permissions: authz.Permissions(), User: demoAdministrator, CreatedAt: time.Now(),
 	}
 	key, err := giveKey(ctx, srv.Callers(), &c, "demo")
 	if err != nil {
@@ -132,13 +132,13 @@ func (p *demoPage) write(ctx context.Context) error {
 		fmt.Fprintf(&p.text, "\n# %s\n%s%s%s -H 'Content-Type: application/json' -d '%s'\n%s\n", q.title, p.curl, q.path, with, q.body, answer)
 	}
 	p.server.key = p.key
-	a, err := p.server.send(ctx, http.MethodGet, demoRead, "", http.Header{userHeader: {demoAdministrator}})
+	a, err := p.server.send(ctx, http.MethodGet, demoRead, "", nil)
 	if err != nil {
 		return err
 	}
 	if a.status == http.StatusOK {
-		fmt.Fprintf(&p.text, "\n# Who is Ray? Kimberly, who administers the portal, may read it; the key may act for her.\n%s%s%s -H '%s: %s'\n%s\n",
-			p.curl, demoRead, bearer, userHeader, demoAdministrator, strings.TrimSpace(a.body))
+		fmt.Fprintf(&p.text, "\n# Who is Ray? Kimberly, who administers the portal, may read it; the key is hers.\n%s%s%s\n%s\n",
+			p.curl, demoRead, bearer, strings.TrimSpace(a.body))
 	}
 	p.text.WriteString("\nCtrl-C stops it and leaves nothing behind.\n")
 	return nil

@@ -8,9 +8,9 @@ import (
 
 // Bounds of one call.
 const (
-	MaxItems = 1000 // items of a batch, cells of a write of rights
-	MaxNote  = 2000 // bytes of Call.Note
-	MaxKey   = 255  // bytes of Call.IdempotencyKey
+	MaxItems = authz.MaxChanges // items of a batch, cells of a write of rights
+	MaxNote  = 2000             // bytes of Call.Note
+	MaxKey   = 255              // bytes of Call.IdempotencyKey
 )
 
 // Values of Call.IfMatch and Item.IfMatch that are no ETag.

@@ -109,7 +109,8 @@ func (s *service) DeleteCaller(_ context.Context, c admin.Call, id string) error
 
 // tokens are the keys that tests call with.
 var tokens = map[string]*authz.Caller{
-	"all":  {ID: "all", Portals: []string{authz.Any}, Permissions: authz.Permissions(), ActsFor: []string{authz.Any}},
+	"all":  {ID: "all", Portals: []string{authz.Any}, Permissions: authz.Permissions()},
+	"acts": {ID: "acts", Portals: []string{authz.Any}, Permissions: authz.Permissions(), ActsFor: []string{authz.Any}},
 	"acme": {ID: "acme", Portals: []string{"acme"}, Permissions: authz.Permissions()},
 	"none": {ID: "none", Portals: []string{authz.Any}, Permissions: []authz.Permission{authz.PermitDecide}},
 }

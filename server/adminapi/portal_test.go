@@ -148,7 +148,7 @@ func tell(t *testing.T, base string, steps []step) {
 func TestStories(t *testing.T) {
 	base := portal(t)
 	const users, patch = "portals/acme/users", "application/merge-patch+json"
-	kim := []string{"Portcullis-User", "kim"}
+	kim := []string{"Authorization", "Bearer acts", "Portcullis-User", "kim"}
 	for name, steps := range map[string][]step{
 		"a user's life": {
 			{"POST", users, `{"id":"a/b c","user_type":"T","grants":["Clerk"]}`, []string{"Idempotency-Key", "life"}, 201, []string{`"login":"a/b c"`, `"defaults":{"login":"a/b c"}`, `"id":"welcome"`, `"state":"pending"`, `"replayed":false`}},
@@ -188,7 +188,7 @@ func TestStories(t *testing.T) {
 			{"PATCH", "portals/acme/roles/Clerk", `{"title":"x"}`, append([]string{"If-Match", "*"}, kim...), 403, []string{`"reason":"not_permitted"`}},
 			{"GET", "portals/acme/roles", "", kim, 200, []string{`"items":[]`, `"looked":2`}},
 			{"GET", "callers", "", kim, 403, nil},
-			{"GET", users + "/kim", "", []string{"Portcullis-User", "nobody"}, 403, nil},
+			{"GET", users + "/kim", "", []string{"Authorization", "Bearer acts", "Portcullis-User", "nobody"}, 403, nil},
 		},
 		"what is hidden is not there": {
 			{"GET", users + "/hidden.ann", "", nil, 404, nil},

@@ -2,7 +2,10 @@ package adminapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -78,7 +81,7 @@ type SetCell struct {
 
 // SetCells are the new levels of several cells.
 type SetCells struct {
-	Cells []SetCell `json:"cells" nullable:"false" minItems:"1" maxItems:"1000" doc:"those that are not named stay as they are"`
+	Cells []SetCell `json:"cells" nullable:"false" minItems:"1" maxItems:"10000" doc:"those that are not named stay as they are"`
 }
 
 type (
@@ -142,9 +145,9 @@ func (r *registrar) rights() {
 	register(r, huma.Operation{OperationID: "patch_row", Method: http.MethodPatch, Path: row, Tags: []string{tagRights}, Summary: "Change rights of a role"},
 		func(ctx context.Context, in *patchRow) (*WrittenRights, error) { return r.api.writeRights(ctx, in) })
 	register(r, huma.Operation{OperationID: "put_cell", Method: http.MethodPut, Path: cell, Tags: []string{tagRights}, Summary: "Set the right of a role at a screen"},
-		func(ctx context.Context, in *putCell) (*WrittenRights, error) { return r.api.writeRights(ctx, in) })
+		func(ctx context.Context, in *putCell) (*WrittenRights, error) { return r.api.writeCell(ctx, in) })
 	register(r, huma.Operation{OperationID: "delete_cell", Method: http.MethodDelete, Path: cell, Tags: []string{tagRights}, Summary: "Take the right of a role at a screen away"},
-		func(ctx context.Context, in *deleteCell) (*WrittenRights, error) { return r.api.writeRights(ctx, in) })
+		func(ctx context.Context, in *deleteCell) (*WrittenRights, error) { return r.api.writeCell(ctx, in) })
 	register(r, huma.Operation{OperationID: "patch_column", Method: http.MethodPatch, Path: column, Tags: []string{tagRights}, Summary: "Change rights at a screen"},
 		func(ctx context.Context, in *patchColumn) (*WrittenRights, error) { return r.api.writeRights(ctx, in) })
 }
@@ -190,6 +193,29 @@ func (a *API) writeRights(ctx context.Context, in interface {
 		return nil, err
 	}
 	return &WrittenRights{Body: outcome(&res)}, nil
+}
+
+// writeCell writes the one cell of a request, whose faults are the request's own and
+// not those of an item.
+func (a *API) writeCell(ctx context.Context, in interface {
+	rightsRange
+	cells() []SetCell
+}) (*WrittenRights, error) {
+	const item = "cells[0]"
+	out, err := a.writeRights(ctx, in)
+	refused, ok := errors.AsType[*admin.Refused](err)
+	if !ok {
+		return out, err
+	}
+	own := *refused
+	own.Refusals, own.Faults = slices.Clone(own.Refusals), slices.Clone(own.Faults)
+	for i := range own.Refusals {
+		own.Refusals[i].Place = strings.TrimPrefix(own.Refusals[i].Place, item)
+	}
+	for i := range own.Faults {
+		own.Faults[i].Path = strings.TrimPrefix(strings.TrimPrefix(own.Faults[i].Path, item), ".")
+	}
+	return nil, &own
 }
 
 func orElse(s, other string) string {
