@@ -182,7 +182,9 @@ func (w *writing) judge(ctx context.Context, j *judged, v *verdict) (authz.Admis
 	if err != nil {
 		return authz.Admission{}, err
 	}
-	a, err := w.s.decider.Admit(ctx, w.call.Portal, w.changeFor(j.old, v.new, j.actor, j.context), known)
+	change := w.changeFor(j.old, v.new, j.actor, j.context)
+	change.Asked = j.new
+	a, err := w.s.decider.Admit(ctx, w.call.Portal, change, known)
 	if err != nil {
 		return a, err
 	}

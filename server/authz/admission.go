@@ -20,6 +20,7 @@ type Change struct {
 	Operation Operation
 	Entity    Key
 	Old, New  Stored         // nil for what is not there before, or not after
+	Asked     Stored         // New as the writer asked for it, before the policy added to it; nil: as New
 	Actor     string         // id of the user who writes; empty: the system itself
 	Context   map[string]any // what the writer says; values as in a Query
 	Now       time.Time      // zero: the moment of the judgement

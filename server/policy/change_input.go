@@ -10,7 +10,7 @@ import (
 type changeNeeds struct {
 	portal, operation, roles, users, sameLogin, levels, latches, now, typeUsers, screens bool
 
-	entity, before, after, actor, contact, account, owner, node, counts *shape
+	entity, before, after, asked, actor, contact, account, owner, node, counts *shape
 }
 
 func (r reads) changeNeeds() changeNeeds {
@@ -18,7 +18,7 @@ func (r reads) changeNeeds() changeNeeds {
 		portal: r.any("portal"), operation: r.any("operation"), roles: r.any("roles"), users: r.any("users"),
 		sameLogin: r.any("same_login"), levels: r.any("levels"), latches: r.any("latches"), now: r.any("context.now"),
 		typeUsers: r.any("type_users"), screens: r.any("screens"),
-		entity: r.shape("entity"), before: r.shape("old"), after: r.shape("new"), actor: r.shape("actor"),
+		entity: r.shape("entity"), before: r.shape("old"), after: r.shape("new"), asked: r.shape("asked"), actor: r.shape("actor"),
 		contact: r.shape("contact"), account: r.shape("account"), owner: r.shape("owner"),
 		node: r.shape("node"), counts: r.shape("counts"),
 	}
@@ -59,6 +59,7 @@ func (p *Policy) changeInput(n *changeNeeds, c *authz.Change, f *authz.ChangeFac
 	add("entity", n.entity.entity(c.Entity))
 	add("old", n.before.document(c.Old))
 	add("new", n.after.document(c.New))
+	add("asked", n.asked.document(asked(c)))
 	add("context", circumstances(c.Context, c.Now, n.now))
 	add("actor", n.actor.principal(f.Actor))
 	addIf(n.roles, "roles", func() *ast.Term { return roles(f.Roles) })
@@ -74,6 +75,14 @@ func (p *Policy) changeInput(n *changeNeeds, c *authz.Change, f *authz.ChangeFac
 	add("counts", n.counts.counts(f.Counts))
 	addIf(n.latches, "latches", func() *ast.Term { return plain(append([]string{}, f.Latches...)) })
 	return ast.ObjectTerm(all...)
+}
+
+// asked returns the entity as the writer asked for it.
+func asked(c *authz.Change) authz.Stored {
+	if c.Asked != nil {
+		return c.Asked
+	}
+	return c.New
 }
 
 func (s *shape) entity(k authz.Key) *ast.Term {
