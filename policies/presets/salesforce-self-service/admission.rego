@@ -35,6 +35,7 @@ admission := {"refusals": refusals, "defaults": defaults}
 refusals contains {"rule": "contact_with_account", "field": "contact", "reason": "no_account"} if {
 	self_service_written
 	not input.contact.account
+	not leaves
 }
 
 # METADATA
@@ -119,7 +120,7 @@ refusals contains {"rule": "own_case_contact", "field": "contact", "reason": "ot
 # custom: {id: outside_flags, reason: flags_by_staff}
 refusals contains {"rule": "outside_flags", "field": "flags", "reason": "flags_by_staff"} if {
 	submitted
-	count(input.new.flags) > 0
+	count(administration.asked.flags) > 0
 }
 
 # METADATA
@@ -165,6 +166,14 @@ short(text) if {
 # METADATA
 # description: A Self-Service user is written, and stays or comes to be. Nothing but users has a user type.
 self_service_written if input.new.user_type == "Self-Service User"
+
+# METADATA
+# description: A user follows the contact out of its account, and is active no longer.
+leaves if {
+	input.operation == "update"
+	input.new.active == false
+	not input.new.account
+}
 
 # METADATA
 # description: A Self-Service user becomes active.

@@ -41,17 +41,22 @@ tasks contains {
 
 # METADATA
 # title: A contact leaves its account
-# description: Without an account there is no Self-Service.
+# description: Without an account there is no Self-Service, and no account is left to be the user's.
 # custom: {id: deactivate_without_account}
 tasks contains {
 	"id": sprintf("deactivate %s", [user.id]),
-	"kind": "deactivate",
+	"kind": "update",
 	"entity": sprintf("user/%s", [user.id]),
+	"set": {"active": false, "account": null},
 } if {
 	input.entity.kind == "contact"
 	input.operation == "update"
 	not input.new.account
 	some user in input.users
 	user.user_type == "Self-Service User"
-	user.active == true
+	left_behind(user)
 }
+
+left_behind(user) if user.active == true
+
+left_behind(user) if user.account
