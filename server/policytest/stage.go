@@ -83,3 +83,85 @@ func AnyCase(*Case) bool { return true }
 
 // StoredCase picks the cases that ask a portal as it is stored.
 func StoredCase(c *Case) bool { return len(c.Given) == 0 }
+
+// StagedChange is a case of a change as a server can be asked it. Portal is the id of
+// the staged portal. Of a case that wants tasks, or that states what is known, it is
+// the case's alone, so that the change can be made there.
+type StagedChange struct {
+	*ChangeCase
+	Suite  *Suite
+	Portal string
+	Change authz.Change
+}
+
+// StageChanges returns the cases of changes with the portals that they change; see
+// [Project.Stage].
+func (p *Project) StageChanges(at time.Time) ([]authz.World, []StagedChange, error) {
+	var worlds []authz.World
+	var cases []StagedChange
+	shared := map[stageKey]string{}
+	for _, s := range p.Suites {
+		for i := range s.Changes {
+			c := &s.Changes[i]
+			if c.Skip != "" {
+				continue
+			}
+			key := stageKey{keyOf(s, c.Portal, c.Given), c.Now}
+			world := p.scenes[key.scene].world
+			change, err := c.change(world, s.File)
+			if err != nil {
+				return nil, nil, err
+			}
+			id, ok := shared[key]
+			if alone := c.alone(); alone || !ok {
+				id = fmt.Sprintf("change-%d", len(worlds))
+				worlds = append(worlds, stagedWorld(world, id, at.Sub(c.Now)))
+				if !alone {
+					shared[key] = id
+				}
+			}
+			renamePortal(change, id)
+			change.Now = at
+			cases = append(cases, StagedChange{ChangeCase: c, Suite: s, Portal: id, Change: *change})
+		}
+	}
+	return worlds, cases, nil
+}
+
+// alone reports whether the case needs a portal that no other case asks.
+func (c *ChangeCase) alone() bool {
+	return len(c.Want.Tasks) > 0 || len(c.Known.Counts) > 0 || len(c.Known.Latches) > 0
+}
+
+// renamePortal gives a change of the portal itself the portal's staged id.
+func renamePortal(c *authz.Change, id string) {
+	if c.Entity.Kind != authz.PortalEntity {
+		return
+	}
+	c.Entity.ID = id
+	for _, side := range [...]*authz.Stored{&c.Old, &c.New} {
+		if portal, ok := (*side).(authz.Portal); ok {
+			portal.ID = id
+			*side = portal
+		}
+	}
+}
+
+// AdmissionDiffs returns what of the admission differs from what the case wants.
+func (c *StagedChange) AdmissionDiffs(got *authz.Admission) []Diff { return c.Want.admissionDiffs(got) }
+
+// TaskDiffs returns what of the tasks differs from what the case wants, looking at the
+// members with these names alone.
+func (c *StagedChange) TaskDiffs(got []authz.Task, names ...string) []Diff {
+	want := ChangeWant{Tasks: []map[string]any{}}
+	for _, t := range c.Want.Tasks {
+		some := map[string]any{}
+		for _, name := range names {
+			if v, ok := t[name]; ok {
+				some[name] = v
+			}
+		}
+		want.Tasks = append(want.Tasks, some)
+	}
+	return want.provisioningDiffs(&authz.Provisioning{Tasks: got})
+}
