@@ -108,7 +108,7 @@ func (a *administration) do(ctx context.Context, r request) (*reply, error) {
 		header[name] = values
 	}
 	if a.as != "" {
-		header.Set("Portcullis-User", a.as)
+		header.Set(userHeader, a.as)
 	}
 	query := url.Values{}
 	for name, values := range r.query {
