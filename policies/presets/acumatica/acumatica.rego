@@ -99,9 +99,10 @@ else := record_refusal if {
 	levels.screen >= need
 }
 
-else := {"outcome": "deny", "reason": "level_too_low", "level": level} if {
-	level > 0
-	level < need
+else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if {
+	reached := level
+	reached < need
+	reached > 0
 }
 
 else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
@@ -225,10 +226,11 @@ need := 5 if {
 # title: Rights at a screen
 # description: The roles reach the level there. Being listed takes more.
 # custom: {id: screen_right, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": level} if {
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type in {"workspace", "screen", "container", "element"}
-	input.action.name != "list"
-	level >= need
+	input.action.name in {"view", "edit", "create", "publish", "delete"}
+	reached := level
+	reached >= need
 }
 
 # METADATA
@@ -258,11 +260,12 @@ granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if 
 # METADATA
 # title: Cases of the own business account
 # custom: {id: account_case, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type == "case"
 	input.action.name in {"view", "list"}
-	levels.screen >= need
 	input.record.account == input.user.account
+	reached := levels.screen
+	reached >= need
 	not groups.closed
 }
 
