@@ -63,7 +63,7 @@ func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *s
 		require.NoError(t, errors.Join(store.Close(context.Background()), db.Stop(context.Background())))
 	})
 	for _, w := range worlds {
-		require.NoError(t, manager.Await(t.Context(), w.Portal.ID, 1))
+		require.Eventually(t, func() bool { return manager.Await(t.Context(), w.Portal.ID, 1) == nil }, 2*time.Minute, time.Millisecond)
 	}
 	decider, err := pdp.New(manager, store, 1000, time.Now)
 	require.NoError(t, err)

@@ -121,68 +121,64 @@ func (s *timed) Head(ctx context.Context, portal string) (authz.PortalRevision, 
 	return s.Store.Head(ctx, portal)
 }
 
+func (s *timed) Check(ctx context.Context, portal string, c *authz.Changeset) error {
+	defer func(start time.Time) { s.took += time.Since(start) }(time.Now())
+	return s.Store.Check(ctx, portal, c)
+}
+
 func (s *timed) Commit(ctx context.Context, portal string, c *authz.Changeset) (authz.Committed, error) {
 	defer func(start time.Time) { s.took += time.Since(start) }(time.Now())
 	return s.Store.Commit(ctx, portal, c)
 }
 
-// TestRightsOfALargePortal holds reads and writes of rights to their time beyond the
-// store's own.
-func TestRightsOfALargePortal(t *testing.T) {
-	if testing.Short() {
-		t.Skip("imports a large portal")
-	}
-	s := startedWith(t, preset(t), large())
+// BenchmarkRights times reads and writes of rights at 5,000 roles and 200 screens,
+// as milliseconds beyond the store's own time.
+func BenchmarkRights(b *testing.B) {
+	s := startedWith(b, preset(b), large())
 	timed := &timed{Store: s.store}
 	s.Service = admin.New(timed, s.manager, s.decider, admin.Options{})
-	most := func(name string, do func()) time.Duration {
-		best := time.Hour
-		for range 10 {
-			timed.took = 0
-			start := time.Now()
-			do()
-			best = min(best, time.Since(start)-timed.took)
-		}
-		t.Logf("%s: %v", name, best)
-		return best
-	}
-	read := func(q admin.RightsQuery) func() {
-		return func() {
-			_, err := s.Rights(t.Context(), asService(), q)
-			require.NoError(t, err)
-		}
-	}
-	require.Less(t, most("cell", read(admin.RightsQuery{Role: "role 17", Node: "screen 20"})), 20*time.Millisecond)
-	require.Less(t, most("row", read(admin.RightsQuery{Role: "role 17"})), 20*time.Millisecond)
-	require.Less(t, most("column", read(admin.RightsQuery{Node: "screen 20"})), 20*time.Millisecond)
-	require.Less(t, most("subtree", read(admin.RightsQuery{Role: "role 17", Node: "space 1", Below: true})), 20*time.Millisecond)
-	n := 0
-	write := func(q admin.RightsQuery, cells ...admin.Cell) func() {
-		return func() {
-			n++
-			for i := range cells {
-				cells[i].Level = authz.Level(n % 6).String()
-			}
-			call := asService()
-			call.DryRun = true
-			_, err := s.SetRights(t.Context(), call, q, cells)
-			require.NoError(t, err)
-		}
-	}
-	require.Less(t, most("write of a cell", write(admin.RightsQuery{Role: "role 17", Node: "screen 20"}, admin.Cell{Role: "role 17", Node: "screen 20"})), 20*time.Millisecond)
-	require.Less(t, most("write in a row", write(admin.RightsQuery{Role: "role 17"}, admin.Cell{Role: "role 17", Node: "screen 20"}, admin.Cell{Role: "role 17", Node: "screen 21"})), 20*time.Millisecond)
-	require.Less(t, most("write in a column", write(admin.RightsQuery{Node: "screen 20"}, admin.Cell{Role: "role 17", Node: "screen 20"}, admin.Cell{Role: "role 18", Node: "screen 20"})), 20*time.Millisecond)
+	cell := admin.Cell{Role: "role 17", Node: "screen 20"}
 	row := make([]admin.Cell, 200)
 	for i := range row {
 		row[i] = admin.Cell{Role: "role 17", Node: fmt.Sprintf("screen %d", i)}
 	}
-	most("write of a whole row", write(admin.RightsQuery{Role: "role 17"}, row...))
-	call := asService()
-	most("write of a cell, in force", func() {
-		n++
-		_, err := s.SetRights(t.Context(), call, admin.RightsQuery{Role: "role 17", Node: "screen 20"}, []admin.Cell{{Role: "role 17", Node: "screen 20", Level: authz.Level(n % 6).String()}})
-		require.NoError(t, err)
-	})
+	n := 0
+	for _, x := range []struct {
+		name  string
+		in    admin.RightsQuery
+		cells []admin.Cell // to be written; none: read
+		try   bool
+	}{
+		{"read/cell", admin.RightsQuery{Role: "role 17", Node: "screen 20"}, nil, false},
+		{"read/row", admin.RightsQuery{Role: "role 17"}, nil, false},
+		{"read/column", admin.RightsQuery{Node: "screen 20"}, nil, false},
+		{"read/subtree", admin.RightsQuery{Role: "role 17", Node: "space 1", Below: true}, nil, false},
+		{"try/cell", admin.RightsQuery{Role: "role 17", Node: "screen 20"}, []admin.Cell{cell}, true},
+		{"try/row", admin.RightsQuery{Role: "role 17"}, []admin.Cell{cell, {Role: "role 17", Node: "screen 21"}}, true},
+		{"try/column", admin.RightsQuery{Node: "screen 20"}, []admin.Cell{cell, {Role: "role 18", Node: "screen 20"}}, true},
+		{"try/whole row", admin.RightsQuery{Role: "role 17"}, row, true},
+		{"write/cell", admin.RightsQuery{Role: "role 17", Node: "screen 20"}, []admin.Cell{cell}, false},
+	} {
+		b.Run(x.name, func(b *testing.B) {
+			timed.took = 0
+			call := asService()
+			call.DryRun = x.try
+			for b.Loop() {
+				var err error
+				if x.cells == nil {
+					_, err = s.Rights(b.Context(), call, x.in)
+				} else {
+					n++
+					for i := range x.cells {
+						x.cells[i].Level = authz.Level(n % 6).String()
+					}
+					_, err = s.SetRights(b.Context(), call, x.in, x.cells)
+				}
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64((b.Elapsed()-timed.took).Microseconds())/1000/float64(b.N), "ms/beyond-store")
+		})
+	}
 }
 
 // preset returns the policies that are built in, and one that judges changes as
