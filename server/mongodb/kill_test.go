@@ -30,9 +30,9 @@ func kills(t *testing.T) int {
 	case err == nil:
 		return n
 	case testing.Short():
-		return 3
+		return 1
 	}
-	return 10
+	return 2
 }
 
 // writeForEver makes random writes and imports of portal p. Each entry says in its
