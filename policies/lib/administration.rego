@@ -22,12 +22,6 @@ user_deleted if {
 }
 
 # METADATA
-# description: The entity as the writer asked for it, without what `defaults` add.
-asked := input.asked
-
-asked := input.new if not input.asked
-
-# METADATA
 # description: The grants that the type of the user gives to a new user. None where there is no such type.
 default_grants := [{"role": role} |
 	some role, allowed in allowed_roles

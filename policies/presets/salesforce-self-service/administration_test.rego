@@ -72,7 +72,7 @@ test_refusals[name] if {
 			"change": object.union(submitting, {"new": {"account": "B", "contact": "D"}}),
 			"want": {"own_case_account", "own_case_contact"},
 		},
-		"flags": {"change": object.union(submitting, {"new": {"flags": {"visible": true}}}), "want": {"outside_flags"}},
+		"flags": {"change": object.union(submitting, {"asked": {"flags": {"visible": true}}}), "want": {"outside_flags"}},
 		"portal": {"change": switching, "want": set()},
 		"young portal": {
 			"change": object.union(switching, {"old": {"settings": {"organization_created": "2013-01-01"}}}),

@@ -120,7 +120,7 @@ refusals contains {"rule": "own_case_contact", "field": "contact", "reason": "ot
 # custom: {id: outside_flags, reason: flags_by_staff}
 refusals contains {"rule": "outside_flags", "field": "flags", "reason": "flags_by_staff"} if {
 	submitted
-	count(administration.asked.flags) > 0
+	count(input.asked.flags) > 0
 }
 
 # METADATA
