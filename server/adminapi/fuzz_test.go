@@ -134,11 +134,11 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path, body, media string) {
 		for _, s := range []string{method, path, media} {
 			if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) || strings.Contains(s, "#") {
-				t.Skip("the client sends no such request")
+				return // the client sends no such request
 			}
 		}
 		if method == "" || method == "CONNECT" || method == "HEAD" || strings.ContainsAny(method, "(),/:;<=>?@[\\]{}\"") || len(path) > 4000 || path != "" && path[0] != '/' || strings.HasSuffix(path, "?") {
-			t.Skip("the client sends no such request")
+			return // the client sends no such request
 		}
 		a := send(t, base, method, adminapi.Prefix+path, body, "Content-Type", media)
 		require.NotEqual(t, 500, a.status, "%s", a.body)
