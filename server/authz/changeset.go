@@ -26,8 +26,11 @@ type Changeset struct {
 	// Config is the configuration with the changes made, valid; nil when they touch
 	// none of it.
 	Config *Bundle
-	Entry  AuditEntry // Chain, Seq, Revision, Prev and Hash are the store's to set
-	Tasks  []StoredTask
+	// Publish is the number of the PolicyRevision that comes into force with the write, 0
+	// for the folder's policy; nil leaves the policy as it is. Config then holds it.
+	Publish *int64
+	Entry   AuditEntry // Chain, Seq, Revision, Prev and Hash are the store's to set
+	Tasks   []StoredTask
 	// Latches are tasks with Once that are stored or done with this write.
 	Latches []Latch
 	Settle  *TaskOutcome // of the task that this write carries out

@@ -41,9 +41,11 @@ type Decision struct {
 	Fields      map[string]Access
 	Obligations []map[string]any // what the portal must do along with an allow
 	Revision    int64            // revision of the portal's data that decided
-	Policy      string           // revision of the policy that decided
-	Now         time.Time        // the moment for which it was decided
-	Err         error            // why the service itself refused; for logs, never for callers
+	Policy      string           // digest of the policy that decided
+	// PolicyRevision is the number of the PolicyRevision that decided; 0: the folder's policy.
+	PolicyRevision int64
+	Now            time.Time // the moment for which it was decided
+	Err            error     // why the service itself refused; for logs, never for callers
 }
 
 // Allowed reports whether the outcome is Allow, the one that lets anyone do anything.
