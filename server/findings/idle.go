@@ -44,7 +44,7 @@ const (
 	untried verdict = iota
 	matters
 	idles
-	unheld // by any active user, so that no decision can tell
+	unheld // by any active user, or at a node that is not there: no decision can tell
 )
 
 // trial takes rights away, one at a time.
@@ -89,12 +89,12 @@ func (st *stage) inheritance() map[string][]string {
 	return all
 }
 
-// right finds out whether the right matters to those who have its role. A node
-// where no role has a right is another to everybody.
+// right finds out whether the right matters to those who have its role, and to all
+// where it is the only one at its node: what no role configures is another node.
 func (t *trial) right(ctx context.Context, i int) verdict {
 	r := t.world.Rights[i]
 	who := t.holders(r.Role)
-	if len(who) == 0 {
+	if len(who) == 0 || !t.exists(r.Node) {
 		return unheld
 	}
 	if t.alone(i) {

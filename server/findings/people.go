@@ -25,7 +25,7 @@ func (f *finder) members(st *stage) {
 		}
 		msg := fmt.Sprintf("no user holds role %q, be it by inheritance, and no user type gives it by default", r.ID)
 		if types := st.allowing(r.ID); len(types) > 0 {
-			msg += "; it is allowed to user type " + quoted(types)
+			msg += " (it is allowed to " + quoted(types) + ")"
 		}
 		f.add(st, memberlessRole, r.Key(), msg, "grant it, or remove it with its rights")
 	}

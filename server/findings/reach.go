@@ -38,7 +38,7 @@ func (f *finder) unreached(ctx context.Context, st *stage) {
 	}
 	for i := range s.of {
 		if up, ok := st.nodes[st.world.Screens[i].Parent]; s.lost(i) && !(ok && s.lost(up)) {
-			f.add(st, unreachedScreen, st.world.Screens[i].Key(), s.tell(i), "give a role a right there, or remove it")
+			f.add(st, unreachedScreen, st.world.Screens[i].Key(), s.tell(i), "open it by a right, a setting or a rule, or remove it")
 		}
 	}
 }
@@ -95,6 +95,9 @@ func (s *survey) anyone(ctx context.Context, i int, asks []ask) reach {
 			who = &s.users[(first+n)%len(s.users)]
 		}
 		for a := range asks {
+			if asks[a].query.IsCall() { // made without the screen
+				continue
+			}
 			d, err := ask1(ctx, s.decider, s.world.Portal.ID, asks[a].by(who))
 			if err != nil {
 				return unknown

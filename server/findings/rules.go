@@ -48,7 +48,7 @@ func Rules() []Rule {
 		{uncoveredRule, policy.SeverityWarning, "No case covers a rule with an id.",
 			"The rule had no part in the answer of any case, so that nobody notices when it changes. Add a case that it decides."},
 		{unreachedScreen, policy.SeverityWarning, "No active user can do anything at a screen.",
-			"Every action that the policy knows is refused there to every active user and to visitors, also about what is shown there. Give a role a right, or remove the screen. Screens behind a feature that is off are not looked at."},
+			"Every action that the policy knows is refused there to every active user and to visitors, also about what is shown there. Open it, or remove it. What is behind a feature that is off is not looked at."},
 		{untestedPortal, policy.SeverityWarning, "No suite asks a portal.",
 			"Nothing tells when its policy or its data let somebody in, or lock somebody out. Write decisions.yaml beside the portal."},
 	}
