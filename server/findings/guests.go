@@ -127,7 +127,7 @@ func (h *hosting) deed(a *ask, i int) string {
 }
 
 func (h *hosting) may(ctx context.Context, a *ask, s *subject) (bool, error) {
-	d, err := ask1(ctx, h.decider, h.world.Portal.ID, a.by(s))
+	d, err := put(ctx, h.decider, h.world.Portal.ID, a.by(s))
 	return err == nil && d.Allowed(), err
 }
 

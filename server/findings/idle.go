@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -12,13 +13,15 @@ import (
 	"github.com/portcullis-authz/portcullis/server/policytest"
 )
 
-// idle finds the rights that change no decision.
+// idle finds the rights that change no decision: those that it tells of can all be
+// removed together.
 func (f *finder) idle(ctx context.Context, st *stage) {
 	if !f.wants(idleRight) || len(st.world.Rights) == 0 || len(st.users) == 0 {
 		return
 	}
 	t := &trial{stage: st, witness: f.suites.Witness(), of: make([]verdict, len(st.world.Rights)), inherited: st.inheritance()}
-	parallel(ctx, st.workers, len(t.of), func(i int) { t.of[i] = t.right(ctx, i) })
+	parallel(ctx, st.workers, len(t.of), func(i int) { t.of[i] = t.right(ctx, []int{i}) })
+	t.together(ctx)
 	left := 0
 	for i, r := range st.world.Rights {
 		switch from := t.source(r); {
@@ -89,18 +92,48 @@ func (st *stage) inheritance() map[string][]string {
 	return all
 }
 
-// right finds out whether the right matters to those who have its role, and to all
-// where it is the only one at its node: what no role configures is another node.
-func (t *trial) right(ctx context.Context, i int) verdict {
-	r := t.world.Rights[i]
+// together takes away, one after another, the rights that do not matter alone, the
+// inherited ones first, and keeps those that matter once the others are gone.
+func (t *trial) together(ctx context.Context) {
+	var order, gone []int
+	for i, v := range t.of {
+		if v == idles {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(t.rank(a), t.rank(b)) })
+	for _, i := range order {
+		if len(gone) > 0 {
+			t.of[i] = t.right(ctx, append(slices.Clone(gone), i))
+		}
+		if t.of[i] == idles {
+			gone = append(gone, i)
+		}
+	}
+}
+
+func (t *trial) rank(i int) int {
+	if t.source(t.world.Rights[i]) != "" {
+		return 0
+	}
+	return 1
+}
+
+// right finds out whether the last of the rights matters when the others are gone,
+// of which that is known: to those who have its role, and to all where it is the only
+// one at its node, since what no role configures is another node.
+func (t *trial) right(ctx context.Context, gone []int) verdict {
+	r := t.world.Rights[gone[len(gone)-1]]
 	who := t.holders(r.Role)
 	if len(who) == 0 || !t.exists(r.Node) {
 		return unheld
 	}
-	if t.alone(i) {
+	w := *t.world
+	w.Rights = t.less(gone)
+	if !slices.ContainsFunc(w.Rights, func(o authz.Right) bool { return o.Node == r.Node }) {
 		who = append(slices.Clone(t.users), visitor())
 	}
-	view, err := t.without(i)
+	view, err := t.with(w.Rights)
 	if err != nil {
 		return matters
 	}
@@ -113,8 +146,6 @@ func (t *trial) right(ctx context.Context, i int) verdict {
 			return v
 		}
 	}
-	w := *t.world
-	w.Rights = slices.Delete(slices.Clone(w.Rights), i, i+1)
 	if _, noticed := t.witness.Notices(ctx, t.portal.folder(), &policytest.Mutant{Entity: r.Key(), World: w}); noticed {
 		return matters
 	}
@@ -124,11 +155,15 @@ func (t *trial) right(ctx context.Context, i int) verdict {
 	return idles
 }
 
-// alone reports whether the right is the only one at its node.
-func (t *trial) alone(i int) bool {
-	return !slices.ContainsFunc(t.world.Rights, func(r authz.Right) bool {
-		return r.Node == t.world.Rights[i].Node && r.Role != t.world.Rights[i].Role
-	})
+// less returns the rights without those at the places.
+func (t *trial) less(places []int) []authz.Right {
+	var rest []authz.Right
+	for i, r := range t.world.Rights {
+		if !slices.Contains(places, i) {
+			rest = append(rest, r)
+		}
+	}
+	return rest
 }
 
 // around returns the questions on which a right at the node can bear: those about
@@ -163,11 +198,11 @@ func (t *trial) compare(ctx context.Context, after *pdp.Decider, who []subject, 
 	for i := range who {
 		for a := range asks {
 			q := asks[a].by(&who[i])
-			old, err := ask1(ctx, t.decider, t.world.Portal.ID, q)
+			old, err := put(ctx, t.decider, t.world.Portal.ID, q)
 			if err != nil {
 				return untried
 			}
-			now, err := ask1(ctx, after, t.world.Portal.ID, q)
+			now, err := put(ctx, after, t.world.Portal.ID, q)
 			if err != nil {
 				return untried
 			}

@@ -98,7 +98,7 @@ func (s *survey) anyone(ctx context.Context, i int, asks []ask) reach {
 			if asks[a].query.IsCall() { // made without the screen
 				continue
 			}
-			d, err := ask1(ctx, s.decider, s.world.Portal.ID, asks[a].by(who))
+			d, err := put(ctx, s.decider, s.world.Portal.ID, asks[a].by(who))
 			if err != nil {
 				return unknown
 			}

@@ -159,17 +159,17 @@ func (st *stage) exists(node string) bool {
 	return ok && len(facts.FeaturesOff) == 0
 }
 
-// ask puts one question.
-func ask1(ctx context.Context, d *pdp.Decider, portal string, q authz.Query) (authz.Decision, error) {
+// put puts one question.
+func put(ctx context.Context, d *pdp.Decider, portal string, q authz.Query) (authz.Decision, error) {
 	qs, out := [1]authz.Query{q}, [1]authz.Decision{}
 	_, err := d.Decide(ctx, portal, qs[:], out[:], nil)
 	return out[0], err
 }
 
-// without returns the view of the portal less one right.
-func (st *stage) without(right int) (*pdp.View, error) {
+// with returns the view of the portal with other rights.
+func (st *stage) with(rights []authz.Right) (*pdp.View, error) {
 	b := st.world.Bundle
-	b.Rights = slices.Delete(slices.Clone(b.Rights), right, right+1)
+	b.Rights = rights
 	s, err := engine.Rebuild(st.view.Snapshot, &b, st.model, st.view.Snapshot.Policy())
 	if err != nil {
 		return nil, err
