@@ -78,6 +78,9 @@ var arrows = map[string][]string{
 	"server/fixture":    {"server/authz", "server/yamltree"},
 	"server/yamltree":   {"server/authz"},
 	"server/policytest": {"policies", "server/authz", "server/engine", "server/fixture", "server/pdp", "server/policy", "server/yamltree"},
+	"server/findings": {
+		"server/authz", "server/engine", "server/fixture", "server/live", "server/pdp", "server/policy", "server/policytest", "server/yamltree",
+	},
 	"server/testreport": {"server/policytest", "server/terminal", "server/yamltree"},
 	"server/terminal":   {},
 	"server/schema":     {"policies"},
@@ -91,7 +94,7 @@ var arrows = map[string][]string{
 		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/tasks", "server/webhook",
 	},
 	"cmd/portcullis": {
-		"policies", "server", "server/admin", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/fixture", "server/httpapi",
+		"policies", "server", "server/admin", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/findings", "server/fixture", "server/httpapi",
 		"server/keys", "server/policy", "server/policytest", "server/rbac", "server/scaffold", "server/schema", "server/terminal", "server/testreport",
 		"server/webhook", "server/yamltree",
 	},
