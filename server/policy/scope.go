@@ -34,6 +34,7 @@ type Scope struct {
 	ids     []string
 	lists   map[string][]string // of user.roles and the like, the members that are asked for
 	exists  []string
+	named   bool
 }
 
 // Digest returns a hash of the rules that may take part, and of the settings that they
@@ -49,6 +50,19 @@ func (s *Scope) Actions() []string { return s.actions }
 type Extract struct {
 	Text string
 	IDs  []string
+}
+
+// UserKey returns a text that is the same for scopes that tell the same of subjects.
+func (s *Scope) UserKey() string {
+	var of []string
+	for path := range s.policy.reads {
+		if path == "" || strings.HasPrefix(path, "user") || strings.HasPrefix(path, "subject") {
+			of = append(of, path)
+		}
+	}
+	slices.Sort(of)
+	ids, _ := s.IDs()
+	return fmt.Sprint(of, ids, s.lists, s.exists)
 }
 
 // User returns what the scope can tell of a subject, who is no stored user when p is
@@ -113,9 +127,21 @@ func (s *Scope) Resource(resource *authz.Entity, f *authz.Facts) Extract {
 	return Extract{b.String(), s.identities(func(path string) (string, bool) { return resourceID(path, resource, f) })}
 }
 
-// Reads reports whether the scope reads the rights at the path of the screen, and those
-// at its fields. Extracts do not hold them: they are of a subject and a resource.
-func (s *Scope) Reads() (rights, fields bool) { return s.policy.needs.rights, s.policy.needs.fields }
+// RightsRead says what a scope reads of the levels of roles, which no [Extract] holds:
+// they are of a subject and a resource.
+type RightsRead struct {
+	Rights bool // those at the path of the screen
+	Fields bool // those at the fields of the screen
+	// Named says that it matters which role has a level. Otherwise only the levels do, in
+	// the order of the names of the roles.
+	Named bool
+}
+
+// Rights returns what the scope reads of the levels of roles.
+func (s *Scope) Rights() RightsRead {
+	n := &s.policy.needs
+	return RightsRead{Rights: n.rights, Fields: n.fields, Named: s.named}
+}
 
 // IDs returns the facts whose ids the extracts of subjects and of resources hold, in
 // their order, such as "user.account" and "record.account".
@@ -249,7 +275,7 @@ func (p *Policy) Scope(kind Kind) (*Scope, error) {
 		reads: reads{}, equals: map[string]map[string]bool{}, lists: map[string]map[string]bool{}, exists: map[string]bool{},
 		data: map[string]bool{}, actions: map[string]bool{},
 	}
-	x.ref(rule)
+	x.ref(nil, rule)
 	x.run()
 	return x.scope(p), nil
 }
@@ -269,6 +295,7 @@ type scoping struct {
 	exists  map[string]bool            // facts that are there or not
 	data    map[string]bool            // settings that are read, as paths below data
 	actions map[string]bool
+	byName  bool // it is read which role has a level
 }
 
 func (x *scoping) run() {
@@ -284,7 +311,7 @@ func (x *scoping) run() {
 func (x *scoping) rule(r *ast.Rule) {
 	text := fmt.Sprint(r.Default, r.Ref())
 	for branch := r; branch != nil; branch = branch.Else {
-		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}}
+		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}, times: occurrences(branch)}
 		b.meet(branch.Head.Args)
 		x.body(&b, branch.Body)
 		for _, e := range branch.Body[:b.until] {
@@ -330,6 +357,7 @@ type bound struct {
 	seen  map[ast.Var]bool // variables that may have a value already
 
 	tables map[ast.Var]ast.Ref // rules that variables stand for
+	times  map[ast.Var]int     // how often each variable occurs in the rule
 	until  int                 // how many expressions can be evaluated
 	fails  bool                // the last of them never holds
 
@@ -371,7 +399,7 @@ func (x *scoping) there(path ast.Ref) {
 		x.equal(name, "")
 	case searchable[name]:
 		x.list(name, "")
-	case x.known(name) == "":
+	case name == "screen.kind" || x.known(name) == "":
 		x.reads.add(path)
 	}
 }
@@ -385,6 +413,10 @@ func (x *scoping) known(name string) string {
 		return x.kind.Action
 	case "subject.type":
 		return x.kind.Subject
+	case "screen.kind": // or there is no screen: a node of another kind is not found
+		if authz.NodeKind(x.kind.Resource).Valid() {
+			return x.kind.Resource
+		}
 	}
 	return ""
 }
@@ -647,7 +679,7 @@ func (x *scoping) values(b *bound, node any) {
 			x.values(b, n.Domain)
 			x.inner(b, n.Body)
 		case ast.Ref:
-			x.ref(n)
+			x.ref(b, n)
 			for _, t := range n {
 				x.values(b, t.Value)
 			}
@@ -665,7 +697,7 @@ func (x *scoping) values(b *bound, node any) {
 
 // inner goes into a body within another, of which the terms make the value.
 func (x *scoping) inner(outer *bound, body ast.Body, terms ...*ast.Term) {
-	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables)}
+	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables), times: outer.times}
 	x.body(&b, body)
 	outer.actions = append(outer.actions, b.actions...)
 	for _, t := range terms {
@@ -674,10 +706,11 @@ func (x *scoping) inner(outer *bound, body ast.Body, terms ...*ast.Term) {
 }
 
 // ref takes down a fact or a setting, or goes on to the rules.
-func (x *scoping) ref(ref ast.Ref) {
+func (x *scoping) ref(b *bound, ref ast.Ref) {
 	switch {
 	case ref.HasPrefix(ast.InputRootRef):
 		x.reads.add(ref)
+		x.byName = x.byName || tellsRoles(ref, b)
 	case ref.HasPrefix(ast.DefaultRootRef):
 		ground := ref.GroundPrefix()
 		rules := x.compiler.GetRules(ground)
@@ -691,6 +724,32 @@ func (x *scoping) ref(ref ast.Ref) {
 			x.data[ground[:min(len(ground), 4)].String()] = true
 		}
 	}
+}
+
+// occurrences returns how often each variable occurs in a branch of a rule.
+func occurrences(branch *ast.Rule) map[ast.Var]int {
+	times := map[ast.Var]int{}
+	count := func(v ast.Var) bool {
+		times[v]++
+		return false
+	}
+	ast.WalkVars(branch.Head, count)
+	ast.WalkVars(branch.Body, count)
+	return times
+}
+
+// tellsRoles reports whether a reference into the levels of roles tells more of the roles
+// than the order of their names: anything but input.rights[node][_], whose last step is
+// a variable that occurs nowhere else.
+func tellsRoles(ref ast.Ref, b *bound) bool {
+	if len(ref) > 1 && ref[1].Value.Compare(ast.String("rights")) != 0 && ref[1].Value.Compare(ast.String("fields")) != 0 {
+		return false
+	}
+	if len(ref) != 4 || b == nil {
+		return true
+	}
+	v, isVar := ref[3].Value.(ast.Var)
+	return !isVar || b.times[v] != 1
 }
 
 // never reports whether the expression is a comparison of what is known of the question
@@ -738,7 +797,7 @@ func (x *scoping) scope(p *Policy) *Scope {
 	x.demote()
 	s := &Scope{policy: p.copied(), lists: map[string][]string{}, exists: slices.Sorted(maps.Keys(x.exists))}
 	s.policy.reads, s.policy.needs = x.reads, x.reads.needs()
-	s.ids = slices.Sorted(maps.Keys(x.equals))
+	s.ids, s.named = slices.Sorted(maps.Keys(x.equals)), x.byName
 	for list, names := range x.lists {
 		s.lists[list] = slices.Sorted(maps.Keys(names))
 	}
