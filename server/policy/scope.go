@@ -311,7 +311,7 @@ func (x *scoping) run() {
 func (x *scoping) rule(r *ast.Rule) {
 	text := fmt.Sprint(r.Default, r.Ref())
 	for branch := r; branch != nil; branch = branch.Else {
-		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}, times: occurrences(branch)}
+		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}, constants: map[ast.Var][]string{}, times: occurrences(branch)}
 		b.meet(branch.Head.Args)
 		x.body(&b, branch.Body)
 		for _, e := range branch.Body[:b.until] {
@@ -356,15 +356,19 @@ type bound struct {
 	paths map[ast.Var]ast.Ref
 	seen  map[ast.Var]bool // variables that may have a value already
 
-	tables map[ast.Var]ast.Ref // rules that variables stand for
-	times  map[ast.Var]int     // how often each variable occurs in the rule
-	until  int                 // how many expressions can be evaluated
-	fails  bool                // the last of them never holds
+	tables    map[ast.Var]ast.Ref  // rules that variables stand for
+	constants map[ast.Var][]string // the names in constants that variables stand for
+	times     map[ast.Var]int      // how often each variable occurs in the rule
+	until     int                  // how many expressions can be evaluated
+	fails     bool                 // the last of them never holds
 
 	actions []string // that the body names
 }
 
 func (b *bound) meet(node any) {
+	if t, ok := node.(*ast.Term); ok && t == nil {
+		return
+	}
 	ast.WalkVars(node, func(v ast.Var) bool {
 		b.seen[v] = true
 		return false
@@ -378,10 +382,13 @@ func (x *scoping) body(b *bound, body ast.Body) {
 		switch v, path, ok := alias(e); {
 		case ok && !b.seen[v] && path.HasPrefix(ast.InputRootRef):
 			b.paths[v], b.seen[v] = path, true
-			x.there(path)
+			x.there(b, path)
 			continue
 		case ok:
 			b.tables[v] = path
+		}
+		if v, names := constant(e); v != "" {
+			b.constants[v] = names
 		}
 		x.expr(b, e)
 		if x.never(b, e) {
@@ -393,14 +400,14 @@ func (x *scoping) body(b *bound, body ast.Body) {
 
 // there takes down that a variable gets the value of the fact, which must be there for
 // that. What becomes of the value is told by where the variable is used.
-func (x *scoping) there(path ast.Ref) {
+func (x *scoping) there(b *bound, path ast.Ref) {
 	switch name := factPath(path); {
 	case comparableIDs[name]:
 		x.equal(name, "")
 	case searchable[name]:
 		x.list(name, "")
 	case name == "screen.kind" || x.known(name) == "":
-		x.reads.add(path)
+		x.ref(b, path)
 	}
 }
 
@@ -437,6 +444,20 @@ func alias(e *ast.Expr) (ast.Var, ast.Ref, bool) {
 	return "", nil, false
 }
 
+// constant returns the variable to which an expression gives a constant, with the names in
+// that.
+func constant(e *ast.Expr) (ast.Var, []string) {
+	if !e.IsEquality() || e.Negated {
+		return "", nil
+	}
+	for _, at := range [2][2]int{{0, 1}, {1, 0}} {
+		if v, ok := e.Operand(at[0]).Value.(ast.Var); ok && ast.IsConstant(e.Operand(at[1]).Value) {
+			return v, namesIn(e.Operand(at[1]).Value)
+		}
+	}
+	return "", nil
+}
+
 // path returns the fact that the term is, by itself or through a variable.
 func (b *bound) path(t *ast.Term) (ast.Ref, bool) {
 	switch v := t.Value.(type) {
@@ -452,7 +473,7 @@ func (b *bound) path(t *ast.Term) (ast.Ref, bool) {
 // expr takes down what an expression reads.
 func (x *scoping) expr(b *bound, e *ast.Expr) {
 	if len(e.With) > 0 {
-		x.reads[""] = struct{}{}
+		x.reads[""], x.byName = struct{}{}, true
 	}
 	x.named(b, e)
 	defer b.meet(e)
@@ -568,11 +589,11 @@ func (x *scoping) named(b *bound, e *ast.Expr) {
 			case ast.String:
 				words = append(words, string(v))
 			case ast.Var:
-				words = append(words, x.table(b, b.tables[v])...)
+				words = append(append(words, x.table(b, b.tables[v])...), b.constants[v]...)
 			case ast.Ref:
+				about = about || slices.ContainsFunc(v, func(t *ast.Term) bool { return b.isAction(t) })
 				if v.HasPrefix(ast.DefaultRootRef) {
 					words = append(words, x.table(b, v)...)
-					about = about || slices.ContainsFunc(v, func(t *ast.Term) bool { return b.isAction(t) })
 					return true
 				}
 			}
@@ -677,6 +698,8 @@ func (x *scoping) values(b *bound, node any) {
 			x.inner(b, n.Body, n.Key, n.Value)
 		case *ast.Every:
 			x.values(b, n.Domain)
+			b.meet(n.Key)
+			b.meet(n.Value)
 			x.inner(b, n.Body)
 		case ast.Ref:
 			x.ref(b, n)
@@ -685,7 +708,7 @@ func (x *scoping) values(b *bound, node any) {
 			}
 		case ast.Var:
 			if path, ok := b.paths[n]; ok {
-				x.reads.add(path)
+				x.ref(b, path)
 			}
 			return true
 		default:
@@ -697,7 +720,7 @@ func (x *scoping) values(b *bound, node any) {
 
 // inner goes into a body within another, of which the terms make the value.
 func (x *scoping) inner(outer *bound, body ast.Body, terms ...*ast.Term) {
-	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables), times: outer.times}
+	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables), constants: maps.Clone(outer.constants), times: outer.times}
 	x.body(&b, body)
 	outer.actions = append(outer.actions, b.actions...)
 	for _, t := range terms {
