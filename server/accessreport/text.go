@@ -27,6 +27,7 @@ const (
 	maxPlaces    = 6   // shown of a change
 	maxGroups    = 6   // shown of a change
 	maxMissing   = 20  // shown of a portal
+	maxQuiet     = 20  // portals without a difference that are named
 	maxName      = 120 // columns of a name
 	maxSentence  = 400 // columns of what says why something is missing or wrong
 	briefChanges = 7
@@ -47,18 +48,27 @@ const (
 )
 
 // Text writes the comparison for people: of each portal the summary, what to be
-// warned of, and the changes; the complaints last.
+// warned of, and the changes; then in one line those without a difference; the
+// complaints last.
 func Text(w io.Writer, c *Comparison, o TextOptions) error {
 	if o.Width == 0 {
 		o.Width = defaultWidth
 	}
 	o.Width = max(o.Width, minWidth)
 	p := &printer{o: o}
-	for i, r := range c.Reports {
-		if i > 0 && !o.Brief {
+	var quiet []string
+	for _, r := range c.Reports {
+		if len(c.Reports) > 1 && r.Empty() && r.Complete() && !r.LockedOut {
+			quiet = append(quiet, r.Portal)
+			continue
+		}
+		if p.b.Len() > 0 && !o.Brief {
 			p.line(0, "")
 		}
 		p.report(r)
+	}
+	if len(quiet) > 0 {
+		p.quiet(quiet)
 	}
 	for _, text := range c.Complaints {
 		p.line(0, p.color(red, "not passed: ")+printable(text, maxSentence))
@@ -86,6 +96,18 @@ func (p *printer) color(code, s string) string {
 func (p *printer) line(indent int, s string) {
 	p.b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+s, " "))
 	p.b.WriteByte('\n')
+}
+
+// quiet names the portals without a difference in one line.
+func (p *printer) quiet(portals []string) {
+	if p.b.Len() > 0 && !p.o.Brief {
+		p.line(0, "")
+	}
+	text := "nobody's access differs at " + sample(portals[:min(len(portals), maxQuiet)], len(portals), name)
+	if rest := len(portals) - maxQuiet; rest > 0 {
+		text += " and " + plural(rest, "more portal")
+	}
+	p.line(0, p.color(green, text))
 }
 
 func (p *printer) report(r *accessdiff.Report) {
