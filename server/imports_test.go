@@ -86,7 +86,7 @@ var arrows = map[string][]string{
 	"server/pdp":          {"server/authz", "server/engine"},
 	"server/live":         {"server/authz", "server/engine", "server/pdp", "server/policy"},
 	"server/accessdiff":   {"server/authz", "server/engine", "server/live", "server/pdp", "server/policy"},
-	"server/accessreport": {"server/accessdiff", "server/terminal", "server/testreport"},
+	"server/accessreport": {"server/accessdiff", "server/authz", "server/terminal", "server/testreport"},
 	"server": {
 		"fixtures", "policies", "server/admin", "server/adminapi", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
 		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/tasks", "server/webhook",

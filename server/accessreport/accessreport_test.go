@@ -40,6 +40,7 @@ func sample() *accessreport.Comparison {
 			{
 				Portal: "storehut", Before: "main", After: "mine", Questions: 48000, Evaluated: 1204, Users: 240, Screens: 42, Records: 23,
 				Lost: 41, Gained: 2, Changed: 3, LockedOut: true, Took: 1234 * time.Millisecond,
+				Asked:   []accessdiff.Asked{{Type: "screen", Actions: []string{"edit", "view", accessdiff.OtherAction}}},
 				Missing: []string{"records of type invoice: 120,000 of them, of which the first 10,000 were looked at"},
 				Changes: []accessdiff.Change{
 					{
@@ -50,10 +51,13 @@ func sample() *accessreport.Comparison {
 							{Users: 11, Sample: []string{"lara.guest"}},
 						},
 					}, {
-						Kind: accessdiff.Gained, Users: 1,
+						Kind: accessdiff.Gained, Users: 1, Anonymous: true,
 						Places: []accessdiff.Place{
 							{Action: "close", Type: "case", Records: 12, Sample: []string{"CS-DANA", "CS-RAY"}, Before: tooLow, After: granted},
 							{Action: "view", Type: "invoice", ID: "I-7", After: granted},
+							{Action: accessdiff.OtherAction, Type: "case", Title: "new", After: granted},
+							{Action: "admin:publish", Type: "policy", ID: "*", After: granted},
+							{Action: "view", Type: "account", Title: "of the own account", Records: 1, Sample: []string{"STOREHUT"}, After: granted},
 						},
 						Groups: []accessdiff.Group{{UserType: "Customer", Roles: []string{"Buyer"}, Users: 1, Sample: []string{"cleo"}}},
 					}, {
@@ -112,6 +116,8 @@ func TestSummary(t *testing.T) {
 		"of 1 user, 1 loses access":                                         {Users: 1, Lost: 1},
 		"of 2,000 users, 1,000 lose access and 1 gains access":              {Users: 2000, Lost: 1000, Gained: 1},
 		"of 7 users, 2 lose access, 3 gain access and 1 gets other answers": {Users: 7, Lost: 2, Gained: 3, Changed: 1},
+		"no user's access differs, and that of visitors does":               {Changes: []accessdiff.Change{{Anonymous: true}}},
+		"of 9 users, 1 loses access; visitors are befallen, too":            {Users: 9, Lost: 1, Changes: []accessdiff.Change{{Anonymous: true}}},
 		"answers differ, and nobody's access does":                          {Users: 7, Changes: make([]accessdiff.Change, 1)},
 	} {
 		require.Equal(t, want, accessreport.Summary(&r))

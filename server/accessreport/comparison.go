@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server/accessdiff"
+	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
 // Comparison is what one comparison of two states found.
@@ -42,6 +43,10 @@ func Summary(r *accessdiff.Report) string {
 		}
 	}
 	switch {
+	case len(parts) > 0 && visitors(r):
+		return "of " + plural(r.Users, "user") + ", " + enumerate(parts) + "; visitors are befallen, too"
+	case visitors(r):
+		return "no user's access differs, and that of visitors does"
 	case len(parts) > 0:
 		return "of " + plural(r.Users, "user") + ", " + enumerate(parts)
 	case !r.Empty():
@@ -50,6 +55,11 @@ func Summary(r *accessdiff.Report) string {
 		return "nobody's access differs, as far as it was looked at"
 	}
 	return "nobody's access differs"
+}
+
+// visitors reports whether what those may do differs who have not logged in.
+func visitors(r *accessdiff.Report) bool {
+	return slices.ContainsFunc(r.Changes, func(c accessdiff.Change) bool { return c.Anonymous })
 }
 
 // effort returns how much was looked at, and for how long.
@@ -62,19 +72,30 @@ const lockedOut = "somebody could change the portal's policy before, and nobody 
 // headline returns a change in one line, such as "41 users lose view, edit at
 // SP408030 Company profile and 3 more screens".
 func headline(c *accessdiff.Change, name func(string) string) string {
-	verb := choose(c.Users, "gets another answer to", "get another answer to")
+	who, n := befallen(c)
+	verb := choose(n, "gets another answer to", "get another answer to")
 	switch c.Kind {
 	case accessdiff.Lost:
-		verb = choose(c.Users, "loses", "lose")
+		verb = choose(n, "loses", "lose")
 	case accessdiff.Gained:
-		verb = choose(c.Users, "gains", "gain")
+		verb = choose(n, "gains", "gain")
 	}
-	who := plural(c.Users, "user")
 	all := spots(c.Places)
 	if len(all) == 0 {
 		return who + " " + verb + " something"
 	}
-	return fmt.Sprintf("%s %s %s at %s%s", who, verb, name(strings.Join(all[0].actions, ", ")), all[0].target(name), others(all))
+	return fmt.Sprintf("%s %s %s at %s%s", who, verb, all[0].doing(name), all[0].target(name), others(all))
+}
+
+// befallen says whom the change befalls, with the number of the verb.
+func befallen(c *accessdiff.Change) (who string, n int) {
+	switch {
+	case !c.Anonymous:
+		return plural(c.Users, "user"), c.Users
+	case c.Users == 0:
+		return "visitors", 2
+	}
+	return plural(c.Users, "user") + " and visitors", 2
 }
 
 // others counts the places beside the first.
@@ -126,7 +147,7 @@ func spots(places []accessdiff.Place) []spot {
 	at := map[string]int{}
 	for i := range places {
 		p := &places[i]
-		place := strings.Join(append([]string{p.Type, p.ID, strconv.Itoa(p.Records)}, p.Sample...), "\x00")
+		place := strings.Join(append([]string{p.Type, p.ID, p.Title, strconv.Itoa(p.Records)}, p.Sample...), "\x00")
 		key := place + "\x00" + answers(p)
 		j, known := at[key]
 		if !known {
@@ -139,11 +160,34 @@ func spots(places []accessdiff.Place) []spot {
 	return all
 }
 
-// target names the place; name makes what stands in portals fit to be shown.
+// doing names the actions; name makes what stands in portals and policies fit to be
+// shown.
+func (s *spot) doing(name func(string) string) string {
+	actions := slices.Clone(s.actions)
+	for i, a := range actions {
+		if a == accessdiff.OtherAction {
+			actions[i] = "what no policy names"
+		}
+	}
+	return name(strings.Join(actions, ", "))
+}
+
+// target names the place.
 func (s *spot) target(name func(string) string) string {
 	switch {
 	case s.ID == "" && s.Records > 0:
-		return fmt.Sprintf("%s of type %s (%s)", plural(s.Records, "record"), name(s.Type), sample(s.Sample, s.Records, name))
+		what := "record of type " + s.Type
+		if s.Records > 1 {
+			what = number(int64(s.Records)) + " records of type " + s.Type
+		}
+		if s.Title != "" {
+			what += ", " + s.Title
+		}
+		return name(what) + " (" + sample(s.Sample, s.Records, name) + ")"
+	case s.ID == "":
+		return name(strings.TrimSpace(s.Title + " " + s.Type))
+	case s.ID == authz.AnyResource:
+		return name("any " + s.Type)
 	case !isNode(s.Type):
 		return name(s.Type + " " + s.ID)
 	case s.Title == "":

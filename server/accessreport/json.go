@@ -36,13 +36,19 @@ type (
 		Questions int64    `json:"questions"`
 		Evaluated int64    `json:"evaluated"`
 		Seconds   float64  `json:"seconds"`
+		Asked     []asked  `json:"asked"`
 		Changes   []change `json:"changes"`
 	}
+	asked struct {
+		Type    string   `json:"type"`
+		Actions []string `json:"actions"` // "~other" stands for those that no policy names
+	}
 	change struct {
-		Kind   accessdiff.Kind `json:"kind"`
-		Users  int             `json:"users"`
-		Places []place         `json:"places"`
-		Groups []group         `json:"groups"`
+		Kind      accessdiff.Kind `json:"kind"`
+		Users     int             `json:"users"`
+		Anonymous bool            `json:"anonymous,omitempty"` // it befalls visitors, too
+		Places    []place         `json:"places"`
+		Groups    []group         `json:"groups"`
 	}
 	place struct {
 		Action  string     `json:"action"`
@@ -90,7 +96,10 @@ func reportJSON(r *accessdiff.Report) report {
 	out := report{
 		Portal: r.Portal, Before: r.Before, After: r.After, Complete: r.Complete(), Missing: listed(r.Missing), LockedOut: r.LockedOut,
 		Lost: r.Lost, Gained: r.Gained, Changed: r.Changed, Users: r.Users, Screens: r.Screens, Records: r.Records,
-		Questions: r.Questions, Evaluated: r.Evaluated, Seconds: r.Took.Seconds(), Changes: []change{},
+		Questions: r.Questions, Evaluated: r.Evaluated, Seconds: r.Took.Seconds(), Asked: []asked{}, Changes: []change{},
+	}
+	for _, a := range r.Asked {
+		out.Asked = append(out.Asked, asked{Type: a.Type, Actions: listed(a.Actions)})
 	}
 	for i := range r.Changes {
 		out.Changes = append(out.Changes, changeJSON(&r.Changes[i]))
@@ -99,7 +108,7 @@ func reportJSON(r *accessdiff.Report) report {
 }
 
 func changeJSON(c *accessdiff.Change) change {
-	out := change{Kind: c.Kind, Users: c.Users, Places: []place{}, Groups: []group{}}
+	out := change{Kind: c.Kind, Users: c.Users, Anonymous: c.Anonymous, Places: []place{}, Groups: []group{}}
 	for i := range c.Places {
 		p := &c.Places[i]
 		out.Places = append(out.Places, place{

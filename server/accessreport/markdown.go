@@ -166,7 +166,7 @@ func details(c *accessdiff.Change) string {
 			break
 		}
 		before, after := sides(&all[i].Place)
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", short(strings.Join(all[i].actions, ", ")), all[i].target(short), short(before), short(after))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", all[i].doing(short), all[i].target(short), short(before), short(after))
 	}
 	b.WriteString("\n| users | type | account | roles | among them |\n|--:|---|---|---|---|\n")
 	for i := range c.Groups {

@@ -26,6 +26,7 @@ const (
 	maxChanges   = 20  // shown of a portal
 	maxPlaces    = 6   // shown of a change
 	maxGroups    = 6   // shown of a change
+	otherPlaces  = 3   // shown of what is merely another answer, with one group
 	maxMissing   = 20  // shown of a portal
 	maxQuiet     = 20  // portals without a difference that are named
 	maxName      = 120 // columns of a name
@@ -167,7 +168,14 @@ func (p *printer) change(c *accessdiff.Change) {
 	}
 	p.line(0, "")
 	p.line(2, p.color(color, word)+" "+p.color(bold, headline(c, name)))
-	p.places(c)
+	if c.Kind == accessdiff.Changed {
+		p.places(c, otherPlaces)
+		if len(c.Groups) > 0 {
+			p.group(9, &c.Groups[0], len(c.Groups)-1)
+		}
+		return
+	}
+	p.places(c, maxPlaces)
 	shown := c.Groups[:min(len(c.Groups), maxGroups)]
 	for i := range shown {
 		p.group(9, &shown[i], 0)
@@ -177,16 +185,22 @@ func (p *printer) change(c *accessdiff.Change) {
 	}
 }
 
-// places shows where the change is, with both answers.
-func (p *printer) places(c *accessdiff.Change) {
+// places shows where the change is, with both answers; of a single place, which the
+// headline names, the answers alone.
+func (p *printer) places(c *accessdiff.Change, most int) {
 	all := spots(c.Places)
-	shown := all[:min(len(all), maxPlaces)]
+	if len(all) == 1 {
+		before, after := sides(&all[0].Place)
+		p.line(9, p.color(dim, name(before)+" -> "+name(after)))
+		return
+	}
+	shown := all[:min(len(all), most)]
 	var rows [][2]string
 	widest := 0
 	for i := range shown {
 		s := &shown[i]
 		before, after := sides(&s.Place)
-		row := [2]string{name(strings.Join(s.actions, ", ")) + " at " + s.target(name), name(before) + " -> " + name(after)}
+		row := [2]string{s.doing(name) + " at " + s.target(name), name(before) + " -> " + name(after)}
 		widest = max(widest, terminal.Width(row[0]))
 		rows = append(rows, row)
 	}
