@@ -166,7 +166,7 @@ func (s *spot) doing(name func(string) string) string {
 	actions := slices.Clone(s.actions)
 	for i, a := range actions {
 		if a == accessdiff.OtherAction {
-			actions[i] = "what no policy names"
+			actions[i] = "any other action"
 		}
 	}
 	return name(strings.Join(actions, ", "))
