@@ -222,16 +222,7 @@ func modulesOf(dir string) (policy.Modules, error) {
 
 // checkData checks the portals and suites below a folder.
 func (k *checked) checkData(f *folder) error {
-	var portals, suites []string
-	err := walk(f.dir, func(name string, d fs.DirEntry) {
-		switch {
-		case d.IsDir():
-		case d.Name() == "portal.yaml":
-			portals = append(portals, path.Dir(name))
-		case fixture.IsSuite(d.Name()):
-			suites = append(suites, name)
-		}
-	})
+	portals, suites, err := dataBelow(f.dir)
 	if err != nil {
 		return err
 	}
@@ -251,6 +242,20 @@ func (k *checked) checkData(f *folder) error {
 		}
 	}
 	return k.checkScenes(f, right)
+}
+
+// dataBelow returns the folders of portals, and the suites, below a folder.
+func dataBelow(dir string) (portals, suites []string, err error) {
+	err = walk(dir, func(name string, d fs.DirEntry) {
+		switch {
+		case d.IsDir():
+		case d.Name() == "portal.yaml":
+			portals = append(portals, path.Dir(name))
+		case fixture.IsSuite(d.Name()):
+			suites = append(suites, name)
+		}
+	})
+	return portals, suites, err
 }
 
 // roots returns what to load for the portals' folders: the folder itself when it has
