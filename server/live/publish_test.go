@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,16 +34,7 @@ func startPublishing(tb testing.TB, s *memory, folder *policy.Program) *publishi
 	own := func(files map[string]string) (*policy.Program, error) {
 		return policy.Compile(policy.Of(files), policies.InputSchema, time.Minute)
 	}
-	p.Manager = live.NewManager(s, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return folder, nil }, Own: own}, live.Options{
-		Model: policies.RBACModel, Poll: time.Second, Retry: time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- p.Manager.Run(ctx) }()
-	tb.Cleanup(func() {
-		stop()
-		require.NoError(tb, <-ended)
-	})
+	p.Manager = running(tb, s, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return folder, nil }, Own: own})
 	require.NoError(tb, p.Await(tb.Context(), "p", 1))
 	var err error
 	p.decider, err = pdp.New(p.Manager, s, 1000, time.Now)
