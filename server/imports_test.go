@@ -88,8 +88,8 @@ var arrows = map[string][]string{
 	"server/engine":       {"server/authz", "server/rbac"},
 	"server/pdp":          {"server/authz", "server/engine"},
 	"server/live":         {"server/authz", "server/engine", "server/pdp", "server/policy"},
-	"server/accessdiff":   {"server/authz", "server/engine", "server/live", "server/pdp", "server/policy"},
 	"server/accessreport": {"server/accessdiff", "server/authz", "server/terminal", "server/testreport"},
+	"server/accessdiff":   {"server/authz", "server/engine", "server/live", "server/pdp", "server/policy"},
 	"server": {
 		"fixtures", "policies", "server/admin", "server/adminapi", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
 		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/tasks", "server/webhook",
