@@ -264,6 +264,12 @@ var objects = map[string]bool{
 	"user": true, "screen": true, "record": true, "parent": true, "owner": true, "contact": true, "account": true, "target": true,
 }
 
+// Same reports whether the other policy is of the same program and package, for the same
+// portal with the same settings.
+func (p *Policy) Same(other *Policy) bool {
+	return p.program == other.program && p.pkg == other.pkg && p.portal.Equal(other.portal) && p.data.portal.Compare(other.data.portal) == 0
+}
+
 // Scope returns what the policy can read for questions of the kind.
 func (p *Policy) Scope(kind Kind) (*Scope, error) {
 	rule, err := p.program.rule(p.pkg)
@@ -311,7 +317,7 @@ func (x *scoping) run() {
 func (x *scoping) rule(r *ast.Rule) {
 	text := fmt.Sprint(r.Default, r.Ref())
 	for branch := r; branch != nil; branch = branch.Else {
-		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}, constants: map[ast.Var][]string{}, times: occurrences(branch)}
+		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}, constants: map[ast.Var][]string{}, branch: branch}
 		b.meet(branch.Head.Args)
 		x.body(&b, branch.Body)
 		for _, e := range branch.Body[:b.until] {
@@ -358,9 +364,9 @@ type bound struct {
 
 	tables    map[ast.Var]ast.Ref  // rules that variables stand for
 	constants map[ast.Var][]string // the names in constants that variables stand for
-	times     map[ast.Var]int      // how often each variable occurs in the rule
-	until     int                  // how many expressions can be evaluated
-	fails     bool                 // the last of them never holds
+	branch    *ast.Rule
+	until     int  // how many expressions can be evaluated
+	fails     bool // the last of them never holds
 
 	actions []string // that the body names
 }
@@ -720,7 +726,7 @@ func (x *scoping) values(b *bound, node any) {
 
 // inner goes into a body within another, of which the terms make the value.
 func (x *scoping) inner(outer *bound, body ast.Body, terms ...*ast.Term) {
-	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables), constants: maps.Clone(outer.constants), times: outer.times}
+	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables), constants: maps.Clone(outer.constants), branch: outer.branch}
 	x.body(&b, body)
 	outer.actions = append(outer.actions, b.actions...)
 	for _, t := range terms {
@@ -749,16 +755,17 @@ func (x *scoping) ref(b *bound, ref ast.Ref) {
 	}
 }
 
-// occurrences returns how often each variable occurs in a branch of a rule.
-func occurrences(branch *ast.Rule) map[ast.Var]int {
-	times := map[ast.Var]int{}
+// occurrences returns how often the variable occurs in a branch of a rule.
+func occurrences(of ast.Var, branch *ast.Rule) (n int) {
 	count := func(v ast.Var) bool {
-		times[v]++
+		if v == of {
+			n++
+		}
 		return false
 	}
 	ast.WalkVars(branch.Head, count)
 	ast.WalkVars(branch.Body, count)
-	return times
+	return n
 }
 
 // tellsRoles reports whether a reference into the levels of roles tells more of the roles
@@ -772,7 +779,7 @@ func tellsRoles(ref ast.Ref, b *bound) bool {
 		return true
 	}
 	v, isVar := ref[3].Value.(ast.Var)
-	return !isVar || b.times[v] != 1
+	return !isVar || occurrences(v, b.branch) != 1
 }
 
 // never reports whether the expression is a comparison of what is known of the question
