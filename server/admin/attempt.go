@@ -25,8 +25,7 @@ type writing struct {
 	places   *places       // roles and nodes of next, for rights
 
 	changes []*change
-	pending []authz.EntityWrite // accepted, in the order in which they were
-	at      map[authz.Key]int   // place in pending
+	pending authz.Pending // accepted
 	stored  map[authz.Key]authz.Versioned
 	kept    map[authz.Key][]string // latches as stored
 
@@ -74,7 +73,7 @@ func operation(old, changed authz.Stored) authz.Operation {
 
 // begin finds out where the portal stands, and waits until it is published so.
 func (s *Service) begin(ctx context.Context, call *Call, o *order) (*writing, error) {
-	w := &writing{s: s, call: call, order: o, now: s.now(), at: map[authz.Key]int{}, stored: map[authz.Key]authz.Versioned{}, kept: map[authz.Key][]string{}}
+	w := &writing{s: s, call: call, order: o, now: s.now(), stored: map[authz.Key]authz.Versioned{}, kept: map[authz.Key][]string{}}
 	var err error
 	w.base, err = s.store.Head(ctx, call.Portal)
 	if err != nil && authz.KindOf(err) == authz.NotFound && o.makesPortal() {
@@ -194,24 +193,14 @@ func (w *writing) entity(ctx context.Context, k authz.Key) (authz.Versioned, err
 
 // current returns the entity as it is with all that is pending; nil: it is not there.
 func (w *writing) current(ctx context.Context, k authz.Key) (authz.Stored, error) {
-	if i, ok := w.at[k]; ok {
-		return w.pending[i].New, nil
+	if e := w.pending.Of(k); e != nil {
+		return e.New, nil
 	}
 	if _, read := w.stored[k]; !read && configures(k.Kind) {
 		return configured(w.config, k), nil
 	}
 	v, err := w.entity(ctx, k)
 	return v.Stored, err
-}
-
-// note makes a write pending.
-func (w *writing) note(e authz.EntityWrite) {
-	if i, ok := w.at[e.Entity]; ok {
-		w.pending[i].New = e.New
-		return
-	}
-	w.at[e.Entity] = len(w.pending)
-	w.pending = append(w.pending, e)
 }
 
 // decide puts every change to the policy as a call. All that are not let in are
@@ -230,19 +219,7 @@ func (w *writing) decide(ctx context.Context) error {
 		if c.same {
 			continue
 		}
-		q := about(authz.CallAction(c.operation()), c.key, c.was.Stored, c.new)
-		switch {
-		case c.unread && c.was.Stored != nil:
-			q.action = authz.UpdateCall
-		case c.taken:
-			q = about(authz.CreateCall, c.key, nil, c.new)
-		case c.missing:
-			q.action = missingAction(c.item.Operation)
-		}
-		if w.creating {
-			q.config = w.next
-		}
-		d, id, err := w.s.decide(ctx, w.call, q)
+		d, id, err := w.s.decide(ctx, w.call, w.question(c))
 		if err != nil {
 			return err
 		}
@@ -260,6 +237,23 @@ func (w *writing) decide(ctx context.Context) error {
 		denied.Refusals = nil
 	}
 	return &denied
+}
+
+// question is what the policy is asked of the change as a call.
+func (w *writing) question(c *change) question {
+	q := about(authz.CallAction(c.operation()), c.key, c.was.Stored, c.new)
+	switch {
+	case c.unread && c.was.Stored != nil:
+		q.action = authz.UpdateCall
+	case c.taken:
+		q = about(authz.CreateCall, c.key, nil, c.new)
+	case c.missing:
+		q.action = missingAction(c.item.Operation)
+	}
+	if w.creating {
+		q.config = w.next
+	}
+	return q
 }
 
 func missingAction(op Operation) string {

@@ -68,7 +68,7 @@ func (w *writing) refusedBy(c *authz.Changeset, err error) error {
 func (w *writing) changeset(once *authz.Idempotency) *authz.Changeset {
 	c := &authz.Changeset{Base: w.base, Tasks: w.later, Latches: w.latches, Settle: w.settle, Once: once}
 	configured := false
-	for _, e := range w.pending {
+	for _, e := range w.pending.All() {
 		if reflect.DeepEqual(e.Old, e.New) {
 			continue
 		}
@@ -87,7 +87,7 @@ func (w *writing) final() *authz.Bundle {
 	if w.next != nil && !w.stale && w.restructured() {
 		return w.next
 	}
-	return reconfigured(w.config, w.pending)
+	return reconfigured(w.config, w.pending.All())
 }
 
 // entry is what the audit keeps of the write.
@@ -152,8 +152,8 @@ func (w *writing) result(c *authz.Changeset) Result {
 // entityOf returns the entity of a change as it will be stored.
 func (w *writing) entityOf(x *change, e *authz.AuditEntry, revision int64) *Entity {
 	now := x.was.Stored
-	if i, ok := w.at[x.key]; ok {
-		now = w.pending[i].New
+	if e := w.pending.Of(x.key); e != nil {
+		now = e.New
 	}
 	if now == nil {
 		return nil
