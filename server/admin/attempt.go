@@ -18,6 +18,7 @@ type writing struct {
 	base     authz.PortalRevision
 	config   *authz.Bundle // as published at base; empty for a portal that is being made
 	creating bool          // there is no such portal yet
+	left     int64         // revision at which a portal of the id was deleted; 0: there was none
 	next     *authz.Bundle // with all that is ordered and pending; nil: not needed yet
 	broken   bool          // next cannot be decided on
 	stale    bool          // next lacks something that is pending
@@ -78,7 +79,8 @@ func (s *Service) begin(ctx context.Context, call *Call, o *order) (*writing, er
 	w.base, err = s.store.Head(ctx, call.Portal)
 	if err != nil && authz.KindOf(err) == authz.NotFound && o.makesPortal() {
 		w.base, w.creating, w.config = authz.PortalRevision{}, true, &authz.Bundle{}
-		return w, nil
+		w.left, err = s.leftAt(ctx, call.Portal)
+		return w, err
 	}
 	if err != nil {
 		return nil, err
@@ -93,6 +95,23 @@ func (s *Service) begin(ctx context.Context, call *Call, o *order) (*writing, er
 		return nil, authz.Errorf(authz.Unavailable, "the stored configuration of portal %q is not in force: see why in the log, and mend it by an import", call.Portal)
 	}
 	return w, nil
+}
+
+// leftAt returns the revision at which a portal that is not there any more was
+// deleted, which its revisions go on from should it be made again.
+func (s *Service) leftAt(ctx context.Context, portal string) (int64, error) {
+	chain, err := s.store.Chain(ctx, portal)
+	switch {
+	case authz.KindOf(err) == authz.NotFound, err == nil && chain.Seq == 0:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	last, err := s.store.Entries(ctx, portal, chain.Seq-1, 1)
+	if err != nil || len(last) == 0 {
+		return 0, err
+	}
+	return last[0].Revision, nil
 }
 
 // makesPortal reports whether the order may make the portal itself.

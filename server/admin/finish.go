@@ -134,7 +134,7 @@ func (w *writing) operation() string {
 // result says what the write comes to. It is as written at the next revision: if
 // another comes first, the write is judged anew.
 func (w *writing) result(c *authz.Changeset) Result {
-	r := Result{Tasks: w.tasks, Revision: w.base.Revision, Decision: w.decision}
+	r := Result{Tasks: w.tasks, Revision: max(w.base.Revision, w.left), Decision: w.decision}
 	if len(c.Changes)+len(c.Tasks)+len(c.Latches) > 0 && !w.call.DryRun {
 		r.Revision++
 	}
