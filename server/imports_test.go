@@ -62,8 +62,8 @@ var arrows = map[string][]string{
 	"policies":          {},
 	"fixtures":          {},
 	"server/authz":      {},
-	"server/admin":      {"server/authz"},
-	"server/adminapi":   {"server/admin", "server/authz", "server/csvfile"},
+	"server/admin":      {"server/accessdiff", "server/authz"},
+	"server/adminapi":   {"server/accessdiff", "server/admin", "server/authz", "server/csvfile"},
 	"server/config":     {},
 	"server/csvfile":    {"server/authz"},
 	"server/authzen":    {"server/authz"},
@@ -85,10 +85,11 @@ var arrows = map[string][]string{
 	"server/engine":     {"server/authz", "server/rbac"},
 	"server/pdp":        {"server/authz", "server/engine"},
 	"server/live":       {"server/authz", "server/engine", "server/pdp", "server/policy"},
+	"server/publishing": {"policies", "server/accessdiff", "server/authz", "server/fixture", "server/policy", "server/policytest", "server/yamltree"},
 	"server/accessdiff": {"server/authz", "server/engine", "server/live", "server/pdp", "server/policy"},
 	"server": {
 		"fixtures", "policies", "server/admin", "server/adminapi", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
-		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/tasks", "server/webhook",
+		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/publishing", "server/tasks", "server/webhook",
 	},
 	"cmd/portcullis": {
 		"policies", "server", "server/admin", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/fixture", "server/httpapi",
