@@ -42,6 +42,9 @@ type writing struct {
 	later   []authz.StoredTask
 	latches []authz.Latch
 	settle  *authz.TaskOutcome
+
+	policy  authz.PolicyState // as stored, of a write that is about the policy
+	publish *published        // what comes into force with the write; nil: nothing does
 }
 
 // change is one entity that is ordered to be written.

@@ -34,6 +34,13 @@ type Store interface {
 	Tasks(ctx context.Context, q authz.TaskQuery) (authz.TaskPage, error)
 	Retry(ctx context.Context, portal, name string) error
 
+	PolicyState(ctx context.Context, portal string) (authz.PolicyState, error)
+	// Revision returns a revision of the portal's policy, with its files.
+	Revision(ctx context.Context, portal string, number int64) (authz.PolicyRevision, error)
+	// Revisions returns revisions before the number, newest first and without files; 0:
+	// from the newest.
+	Revisions(ctx context.Context, portal string, before int64, limit int) ([]authz.PolicyRevision, error)
+
 	Callers(ctx context.Context) ([]authz.Caller, error)
 	PutCaller(ctx context.Context, c authz.Caller, e authz.AuditEntry) error
 	DeleteCaller(ctx context.Context, id string, e authz.AuditEntry) error
@@ -74,7 +81,8 @@ type Options struct {
 	Now func() time.Time // nil: the clock
 	// NewKey makes the key of a caller, with its public part and the hash that is
 	// kept of it.
-	NewKey func() (key, id string, hash []byte)
+	NewKey   func() (key, id string, hash []byte)
+	Policies Policies // examines policies; nil: there are none in the store
 	// Wait bounds how long a write waits for those before it; 0: 10 s.
 	Wait time.Duration
 }

@@ -104,7 +104,9 @@ func TestCheck(t *testing.T) {
 			want:   []string{`portal/users.yaml:1:48: users[0].grants[0].role: role "clrek" does not exist; did you mean "clerk"?`},
 		},
 		"users twice": {change: func(m map[string]string) { m["users.yaml"] = users }, want: []string{"users.yaml: is a second file of its kind"}},
-		"only":        {change: func(m map[string]string) { m["portal/decisions.yaml"] += "  - {id: C, only: true, subject: bob, action: view, resource: screen/home, want: {outcome: deny}}\n" }, want: []string{"a case says only"}, cases: 1},
+		"only": {change: func(m map[string]string) {
+			m["portal/decisions.yaml"] += "  - {id: C, only: true, subject: bob, action: view, resource: screen/home, want: {outcome: deny}}\n"
+		}, want: []string{"a case says only"}, cases: 1},
 		"a file of another kind": {
 			change: func(m map[string]string) { m["run.sh"] = "x" }, want: []string{"run.sh: is no part of a policy"}, cases: 3,
 		},
