@@ -62,6 +62,8 @@ func TestParseKey(t *testing.T) {
 		"screen/s":                {Kind: authz.NodeEntity, ID: "s"},
 		"account/a":               {Kind: authz.AccountEntity, ID: "a"},
 		"contact/c":               {Kind: authz.ContactEntity, ID: "c"},
+		"policy/7":                {Kind: authz.PolicyEntity, ID: "7"},
+		"record/policy/7":         {Kind: authz.RecordEntity, Of: "policy", ID: "7"},
 		"right/Clerk/home":        {Kind: authz.RightEntity, Of: "Clerk", ID: "home"},
 		"case/CS-1":               {Kind: authz.RecordEntity, Of: "case", ID: "CS-1"},
 		"case/CS/1":               {Kind: authz.RecordEntity, Of: "case", ID: "CS/1"},

@@ -21,6 +21,8 @@ func TestResourceOfACallNamesItsEntity(t *testing.T) {
 		{authz.Key{Kind: authz.UserEntity, ID: "*"}, "user", "*"},
 		{authz.Key{Kind: authz.AccountEntity, ID: "a"}, "account", "a"},
 		{authz.Key{Kind: authz.ContactEntity, ID: "c"}, "contact", "c"},
+		{authz.Key{Kind: authz.PolicyEntity, ID: "7"}, "policy", "7"},
+		{authz.Key{Kind: authz.RecordEntity, Of: "policy", ID: "7"}, "record/policy", "7"},
 		{authz.Key{Kind: authz.RecordEntity, Of: "case", ID: "1/2"}, "case", "1/2"},
 		{authz.Key{Kind: authz.RecordEntity, Of: "task", ID: "1"}, "task", "1"},
 		{authz.Key{Kind: authz.RecordEntity, Of: "user", ID: "1"}, "record/user", "1"},

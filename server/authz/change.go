@@ -57,7 +57,7 @@ func (k Key) Ref() string {
 // plainKind reports whether entities of the kind are named by their id alone.
 func plainKind(s string) bool {
 	switch EntityKind(s) {
-	case PortalEntity, UserTypeEntity, RoleEntity, NodeEntity, UserEntity, AccountEntity, ContactEntity:
+	case PortalEntity, UserTypeEntity, RoleEntity, NodeEntity, UserEntity, AccountEntity, ContactEntity, PolicyEntity:
 		return true
 	}
 	return false
@@ -89,7 +89,7 @@ func ParseKey(s string) (Key, error) {
 }
 
 // Stored is an entity that a store keeps by its Key: Portal, UserType, Role,
-// Node, Right, User, Account, Contact or Record, each by value.
+// Node, Right, User, Account, Contact, Record or PolicyRevision, each by value.
 type Stored interface{ Key() Key }
 
 // Key returns the portal's own id.

@@ -5,7 +5,8 @@ import "time"
 // Document returns the entity as an object with the names of the fixture files:
 // text that is empty is left out, lists and mappings are always there, a level is
 // its rank, and a time is text. It returns nil for what is none of the stored
-// entities. The document may share lists and mappings with the entity.
+// entities. The document may share lists and mappings with the entity. That of a
+// PolicyRevision has the size and the digest of each file instead of its text.
 func Document(s Stored) map[string]any {
 	switch e := s.(type) {
 	case Portal:
@@ -26,6 +27,8 @@ func Document(s Stored) map[string]any {
 		return contactDocument(&e)
 	case Record:
 		return recordDocument(&e)
+	case PolicyRevision:
+		return revisionDocument(&e)
 	}
 	return nil
 }

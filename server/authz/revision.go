@@ -23,8 +23,12 @@ const (
 
 // Bounds of a PolicyRevision. Its documents must fit into one write.
 const (
-	MaxPolicyFiles = 500
-	MaxPolicySize  = 4 << 20 // bytes of all files together
+	MaxPolicyFiles   = 500
+	MaxPolicySize    = 4 << 20 // bytes of all files together
+	MaxPolicyFile    = 1 << 20 // bytes of one file
+	MaxPolicyMessage = 2000    // bytes of a message, or of the note of an approval
+	// MaxPublications is how many publications a revision remembers; the audit has all.
+	MaxPublications = 100
 )
 
 // PolicyRevision is one state of a portal's policy that is kept in the store: a draft,
@@ -92,6 +96,23 @@ type Publication struct {
 // Key returns the revision's number.
 func (r PolicyRevision) Key() Key {
 	return Key{Kind: PolicyEntity, ID: strconv.FormatInt(r.Number, 10)}
+}
+
+// PublishedBy returns the revision with the publication, and without those of its
+// oldest that are too many.
+func (r PolicyRevision) PublishedBy(p Publication) PolicyRevision {
+	all := append(slices.Clip(r.Publications), p)
+	r.Publications = slices.Clone(all[max(0, len(all)-MaxPublications):])
+	return r
+}
+
+// Size returns the bytes of all files together.
+func (r *PolicyRevision) Size() int {
+	n := 0
+	for _, text := range r.Files {
+		n += len(text)
+	}
+	return n
 }
 
 // Digest returns the SHA-256 of the files, in hexadecimal digits: of each, in the order
