@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -56,9 +55,8 @@ func (s *Service) ReturnPolicy(ctx context.Context, call Call, number int64, exp
 
 // publication returns the revision with the publication that the write makes.
 func publication(_ context.Context, w *writing, old *authz.PolicyRevision) (*authz.PolicyRevision, error) {
-	r := *old
 	by, _ := w.actor()
-	r.Publications = append(slices.Clip(r.Publications), authz.Publication{At: w.now, By: by, From: w.policy.Published})
+	r := old.PublishedBy(authz.Publication{At: w.now, By: by, From: w.policy.Published})
 	return &r, nil
 }
 

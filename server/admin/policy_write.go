@@ -2,13 +2,9 @@ package admin
 
 import (
 	"context"
-	"fmt"
-	"io/fs"
-	"maps"
-	"path"
+	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -172,50 +168,14 @@ func (w *writing) inherit(ctx context.Context, r *authz.PolicyRevision) error {
 // faults says what is wrong with the draft whatever is stored.
 func (d *Draft) faults() authz.Faults {
 	var faults authz.Faults
-	fault := func(path, format string, args ...any) {
-		faults = append(faults, authz.Fault{Path: path, Msg: fmt.Sprintf(format, args...)})
+	if strings.TrimSpace(d.Message) == "" {
+		faults = append(faults, authz.Fault{Path: "message", Msg: "is missing: say what the revision is for"})
 	}
-	switch {
-	case strings.TrimSpace(d.Message) == "":
-		fault("message", "is missing: say what the revision is for")
-	case len(d.Message) > MaxNote:
-		fault("message", "has %d bytes: at most %d", len(d.Message), MaxNote)
+	r := authz.PolicyRevision{Number: math.MaxInt64, Message: d.Message, Files: d.Files}
+	if d.Parent != nil {
+		r.Parent = *d.Parent
 	}
-	if d.Parent != nil && *d.Parent < 0 {
-		fault("parent", "is %d: want the number of a revision, or 0 for the folder's policy", *d.Parent)
-	}
-	if d.Files != nil && len(d.Files) == 0 {
-		fault("files", "is empty: a policy without files would let nobody do anything")
-	}
-	if len(d.Files) > authz.MaxPolicyFiles {
-		fault("files", "has %d files: at most %d", len(d.Files), authz.MaxPolicyFiles)
-		return faults
-	}
-	size := 0
-	for _, name := range slices.Sorted(maps.Keys(d.Files)) {
-		text := d.Files[name]
-		size += len(name) + len(text)
-		switch at := fmt.Sprintf("files[%q]", name); {
-		case !filePath(name):
-			fault(at, "is no path of a file: want one such as lib/levels.rego, with slashes, and no part of it beginning with a dot")
-		case !utf8.ValidString(text):
-			fault(at, "is not valid UTF-8")
-		}
-	}
-	if size > authz.MaxPolicySize {
-		fault("files", "have %d bytes together: at most %d", size, authz.MaxPolicySize)
-	}
-	return faults
-}
-
-// filePath reports whether the name can be that of a file on any machine.
-func filePath(name string) bool {
-	if !fs.ValidPath(name) || len(name) > authz.MaxID || !utf8.ValidString(name) || strings.ContainsAny(name, `\:`) || path.Ext(name) == "" {
-		return false
-	}
-	return !slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool {
-		return strings.HasPrefix(part, ".") || strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || r == 0x7f })
-	})
+	return append(faults, slices.DeleteFunc(r.Validate(), func(f authz.Fault) bool { return d.Files == nil && f.Path == "files" })...)
 }
 
 // ApprovePolicy takes down that who calls has looked at the revision and is for it.

@@ -83,6 +83,8 @@ type Options struct {
 	// kept of it.
 	NewKey   func() (key, id string, hash []byte)
 	Policies Policies // examines policies; nil: there are none in the store
+	// Examine bounds an examination of a policy; 0: 2 min.
+	Examine time.Duration
 	// Wait bounds how long a write waits for those before it; 0: 10 s.
 	Wait time.Duration
 }
@@ -94,6 +96,8 @@ type Service struct {
 	decider Decider
 	opts    Options
 	turns   turns
+
+	examinations examinations
 }
 
 // New returns a Service on the store, what is published of it, and the policies.
@@ -104,6 +108,7 @@ func New(store Store, live Live, decider Decider, o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Examine = cmp.Or(o.Examine, examinationStandard)
 	o.Wait = cmp.Or(o.Wait, 10*time.Second)
 	return &Service{store: store, live: live, decider: decider, opts: o}
 }

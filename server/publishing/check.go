@@ -103,7 +103,7 @@ func (c *checking) faults(err error) error {
 // there is none.
 func (c *checking) review(x *Examiner) (*policy.Program, error) {
 	for _, name := range slices.Sorted(slices.Values(c.parts.others)) {
-		c.fault("%s: is no part of a policy: want Rego, suites (decisions.yaml, *.decisions.yaml) and users.yaml, accounts.yaml, contacts.yaml or records.yaml", name)
+		c.fault("%s: is no part of a policy: of YAML there are suites (decisions.yaml, *.decisions.yaml), users.yaml, accounts.yaml, contacts.yaml and records.yaml", name)
 	}
 	if len(c.parts.modules) == 0 {
 		c.fault("the policy is empty: it has no Rego module, and would let nobody do anything")

@@ -108,7 +108,7 @@ func TestCheck(t *testing.T) {
 			m["portal/decisions.yaml"] += "  - {id: C, only: true, subject: bob, action: view, resource: screen/home, want: {outcome: deny}}\n"
 		}, want: []string{"a case says only"}, cases: 1},
 		"a file of another kind": {
-			change: func(m map[string]string) { m["run.sh"] = "x" }, want: []string{"run.sh: is no part of a policy"}, cases: 3,
+			change: func(m map[string]string) { m["README.md"], m["usres.yaml"] = "x", "x" }, want: []string{"usres.yaml: is no part of a policy"}, cases: 3,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -68,7 +68,7 @@ func (x *Examiner) program(config *authz.Bundle) (*policy.Program, error) {
 type parts struct {
 	modules, tests policy.Modules
 	suites, data   map[string]string
-	others         []string // what no part of a policy is
+	others         []string // YAML that is no part of a policy
 }
 
 func sorted(files map[string]string) parts {
@@ -83,7 +83,7 @@ func sorted(files map[string]string) parts {
 			p.suites[name] = text
 		case fixture.IsData(base):
 			p.data[name] = text
-		default:
+		case path.Ext(base) == ".yaml" || path.Ext(base) == ".yml":
 			p.others = append(p.others, name)
 		}
 	}
