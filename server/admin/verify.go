@@ -179,15 +179,21 @@ func (x *examination) entry(e *authz.AuditEntry) {
 	}
 	x.read, x.last = max(x.read, e.Seq), authz.ChainState{Seq: e.Seq, Hash: e.Hash}
 	if e.Counts != nil {
-		clear(x.newest) // an import replaces all there is
+		x.forget() // an import replaces all there is
 	}
 	for _, c := range e.Changes {
 		if c.Entity.Kind == authz.PortalEntity && c.After == nil {
-			clear(x.newest) // all that it held goes with it
+			x.forget() // all that it held goes with it
 		}
 		x.newest[c.Entity] = latest{e.Seq, c.After}
 		x.suspects[c.Entity] = true
 	}
+}
+
+// forget drops what entries say of the data that is there no more. The revisions of
+// the policy outlast it.
+func (x *examination) forget() {
+	maps.DeleteFunc(x.newest, func(k authz.Key, _ latest) bool { return k.Kind != authz.PolicyEntity })
 }
 
 // end examines where the chain ends.

@@ -24,6 +24,8 @@ func (r *PolicyRevision) Validate() Faults {
 	if r.Parent < 0 || r.Parent > 0 && r.Parent >= r.Number {
 		f.note("parent", fmt.Sprintf("is %d: want the number of an earlier revision, or 0 for none", r.Parent))
 	}
+	f.note("author", textFault(r.Author))
+	f.note("user", textFault(r.User))
 	f.remark("message", r.Message)
 	f.moment("at", r.At)
 	f.files(r.Files)
@@ -44,11 +46,15 @@ func (f *Faults) outcome(r *PolicyRevision) {
 	}
 	for i, a := range r.Approvals {
 		at := "approvals[" + strconv.Itoa(i) + "]"
+		f.note(at+".by", textFault(a.By))
+		f.note(at+".user", textFault(a.User))
 		f.moment(at+".at", a.At)
 		f.remark(at+".note", a.Note)
 	}
 	for i, p := range r.Publications {
-		f.moment("publications["+strconv.Itoa(i)+"].at", p.At)
+		at := "publications[" + strconv.Itoa(i) + "]"
+		f.note(at+".by", textFault(p.By))
+		f.moment(at+".at", p.At)
 	}
 }
 

@@ -22,7 +22,12 @@ const maxWrite = maxDocument
 // valid. What users, accounts, contacts and records refer to is checked here, with
 // the changeset's other writes made; so is that nothing refers to what is deleted.
 // With a role go its rights; with a portal goes all that it holds but its audit
-// entries, tasks, latches and replies.
+// entries, tasks, latches, replies and the revisions of its policy, none of which is
+// in force then.
+//
+// A revision of the policy is created under the number after the last, and is never
+// deleted; what is written in its place differs in what has come of it alone. With
+// c.Publish it comes into force, and c.Config is the configuration with it.
 //
 // The errors: Conflict because of authz.ErrMoved when the portal is not at c.Base,
 // because of authz.ErrReplayed when c.Once has been answered; Conflict when a latch
@@ -88,9 +93,17 @@ func checkChangeset(portal string, c *authz.Changeset) error {
 		if seen[w.Entity] = true; configures(w.Entity.Kind) && c.Config == nil && !deletesPortal(w) {
 			return authz.Errorf(authz.Internal, "a changeset of %s comes without the configuration", w.Entity)
 		}
+		if w.Entity.Kind == authz.PolicyEntity {
+			if err := checkRevision(w); err != nil {
+				return err
+			}
+		}
 		if w.Entity.Kind == authz.PortalEntity && w.Entity.ID != portal {
 			return authz.Errorf(authz.Invalid, "is %q, and the portal to be written is %q: make them the same", w.Entity.ID, portal).At("id")
 		}
+	}
+	if c.Publish != nil && c.Config == nil {
+		return authz.Errorf(authz.Internal, "a policy is published without the configuration")
 	}
 	for i := range c.Tasks {
 		c.Tasks[i].Portal, c.Tasks[i].Name = portal, cmp.Or(c.Tasks[i].Name, newTaskName(portal))
@@ -116,6 +129,11 @@ func configures(kind authz.EntityKind) bool {
 		return true
 	}
 	return false
+}
+
+// generationalKind reports whether entities of the kind belong to a generation.
+func generationalKind(kind authz.EntityKind) bool {
+	return kind != authz.PortalEntity && kind != authz.PolicyEntity
 }
 
 func deletesPortal(w *authz.EntityWrite) bool {
@@ -209,7 +227,7 @@ func (p *planner) run(ctx context.Context) error {
 		return err
 	}
 	if p.after.Generation != "" { // else the portal goes, with all that it holds
-		for _, step := range []func(context.Context) error{p.glimpses, p.references, p.referrers} {
+		for _, step := range []func(context.Context) error{p.glimpses, p.references, p.referrers, p.policies} {
 			if err := step(ctx); err != nil {
 				return err
 			}
@@ -232,7 +250,7 @@ func (p *planner) portal() error {
 	case !there && (w == nil || w.New == nil):
 		return noPortal(p.before.ID)
 	case w == nil:
-	case w.New == nil && len(p.c.Changes) > 1:
+	case w.New == nil && (len(p.c.Changes) > 1 || p.c.Publish != nil):
 		return authz.Errorf(authz.Invalid, "a portal is deleted by itself: leave out the other changes")
 	case w.New == nil:
 		p.after.vacate()
@@ -260,7 +278,7 @@ func (h *head) vacate() {
 	h.Garbage = slices.Clone(h.Garbage)
 	h.discard(h.Previous)
 	h.discard(h.Generation)
-	h.Generation, h.Previous, h.Fields = "", "", portalFields{}
+	h.Generation, h.Previous, h.Fields, h.PolicyRevision = "", "", portalFields{}, 0
 }
 
 // present is the error for an entity that is there, or not, against what its write
@@ -286,7 +304,7 @@ type glimpse struct {
 func (p *planner) glimpses(ctx context.Context) error {
 	byKind := make(map[authz.EntityKind][]authz.Key)
 	for i := range p.c.Changes {
-		if k := p.c.Changes[i].Entity; k.Kind != authz.RightEntity && k.Kind != authz.PortalEntity {
+		if k := p.c.Changes[i].Entity; k.Kind != authz.RightEntity && generationalKind(k.Kind) {
 			byKind[k.Kind] = append(byKind[k.Kind], k)
 		}
 	}

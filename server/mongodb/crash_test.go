@@ -30,6 +30,7 @@ const childVariable = "PORTCULLIS_TEST_STORE_CHILD"
 type job struct {
 	Dir, URI, Database, Mark string
 	Writes                   bool // until it is killed
+	Publishes                bool // likewise
 }
 
 func crashWorlds(mark string) []authz.World {
@@ -55,8 +56,11 @@ func child(text string) {
 	if j.Dir != "" {
 		must(f.Index(context.Background(), o.Database))
 	}
-	if j.Writes {
+	switch {
+	case j.Writes:
 		writeForEver(s, j.Mark)
+	case j.Publishes:
+		publishForEver(s)
 	}
 	fmt.Println("begin")
 	must(s.Import(context.Background(), crashWorlds(j.Mark), "child", func(done, total int) {

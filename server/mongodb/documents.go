@@ -10,7 +10,7 @@ func (p *planner) documents() error {
 		w := &p.c.Changes[i]
 		var err error
 		switch {
-		case w.Entity.Kind == authz.PortalEntity, w.Entity.Kind == authz.RightEntity:
+		case !generationalKind(w.Entity.Kind), w.Entity.Kind == authz.RightEntity:
 		case !storable(w.Entity):
 			err = authz.Errorf(authz.Invalid, "%s cannot be stored: its id is no name", w.Entity).At("id")
 		case w.New == nil:

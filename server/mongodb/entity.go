@@ -10,8 +10,12 @@ import (
 
 // Entity returns what is stored under the key, with its last write. That of a right
 // is the last write to any right of the role, that of a portal the last to any of
-// its configuration. What is not there is authz.NotFound.
+// its configuration. What is not there is authz.NotFound. A revision of a policy is
+// there even when its portal is not.
 func (s *Store) Entity(ctx context.Context, portal string, k authz.Key) (authz.Versioned, error) {
+	if k.Kind == authz.PolicyEntity {
+		return s.policyEntity(ctx, portal, k)
+	}
 	h, err := s.current(ctx, portal)
 	if err != nil {
 		return authz.Versioned{}, err

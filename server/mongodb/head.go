@@ -36,6 +36,11 @@ type head struct {
 	// Where the chain of audit entries ends. It outlives imports and deletion.
 	AuditSeq  int64  `bson:"audit_seq,omitempty"`
 	AuditHash string `bson:"audit_hash,omitempty"`
+	// PolicyRevision is the number of the policy in force, 0 for the folder's. It
+	// outlives imports. PolicyLast is the greatest number given; it outlives deletion,
+	// so that no number ever means two policies.
+	PolicyRevision int64 `bson:"policy_revision,omitempty"`
+	PolicyLast     int64 `bson:"policy_last,omitempty"`
 }
 
 // lease keeps a portal for one import.

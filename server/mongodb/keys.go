@@ -29,6 +29,10 @@ const (
 	latches = "latches"
 	replies = "replies"
 	callers = "callers"
+
+	policies    = "policies"     // without their files
+	policyFiles = "policy_files" // by the same _id
+
 	journal = "journal" // of the embedded database
 )
 
@@ -36,7 +40,7 @@ const (
 var generational = [...]string{userTypes, roles, screens, rights, users, accounts, contacts, records}
 
 // lasting are the collections whose documents belong to no generation.
-var lasting = [...]string{audit, tasks, latches, replies, callers, journal}
+var lasting = [...]string{audit, tasks, latches, replies, callers, policies, policyFiles, journal}
 
 // collectionOf says where the entities of a kind are.
 var collectionOf = map[authz.EntityKind]string{

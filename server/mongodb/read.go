@@ -100,8 +100,9 @@ func (s *Store) missing(ctx context.Context, sc scope, k authz.Key) error {
 	return absent(k, sc.portal)
 }
 
-// Bundle returns the portal's configuration, all of it of one moment. A portal
-// that does not exist is authz.NotFound.
+// Bundle returns the portal's configuration and the policy in force, if it is kept
+// here, all of it of one moment; what has come of the policy since it was published
+// may be later. A portal that does not exist is authz.NotFound.
 func (s *Store) Bundle(ctx context.Context, portal string) (*authz.Bundle, error) {
 	b, _, err := s.bundle(ctx, portal)
 	return b, err
@@ -179,6 +180,10 @@ func (s *Store) loadBundle(ctx context.Context, h *head) (*authz.Bundle, error) 
 	})
 	g.Go(func() (err error) {
 		b.Rights, err = s.loadRights(ctx, sc)
+		return err
+	})
+	g.Go(func() (err error) {
+		b.Published, err = s.published(ctx, h)
 		return err
 	})
 	return b, g.Wait()

@@ -249,6 +249,28 @@ var shapes = map[string]bson.D{
 		{Key: "answer", Value: binary},
 		{Key: "expires_at", Value: date},
 	},
+	policies: {
+		{Key: "number", Value: whole},
+		{Key: "parent", Value: whole},
+		{Key: "author", Value: text},
+		{Key: "user", Value: text},
+		{Key: "message", Value: text},
+		{Key: "at", Value: date},
+		{Key: "digest", Value: text},
+		{Key: "checked", Value: objectOf(bson.D{
+			{Key: "at", Value: date}, {Key: "config_revision", Value: whole}, {Key: "ok", Value: boolean}, {Key: "cases", Value: whole},
+			{Key: "failed", Value: whole}, {Key: "findings", Value: whole}, {Key: "faults", Value: listOf(text)},
+		}, "at", "config_revision", "ok")},
+		{Key: "difference", Value: objectOf(bson.D{
+			{Key: "at", Value: date}, {Key: "against", Value: whole}, {Key: "config_revision", Value: whole}, {Key: "complete", Value: boolean},
+			{Key: "users", Value: whole}, {Key: "gained", Value: whole}, {Key: "lost", Value: whole}, {Key: "locked_out", Value: boolean},
+		}, "at", "against", "config_revision", "complete")},
+		{Key: "approvals", Value: listOf(objectOf(bson.D{{Key: "by", Value: text}, {Key: "user", Value: text}, {Key: "at", Value: date}, {Key: "note", Value: text}}, "by", "at"))},
+		{Key: "publications", Value: listOf(objectOf(bson.D{{Key: "at", Value: date}, {Key: "by", Value: text}, {Key: "from", Value: whole}}, "at", "by", "from"))},
+	},
+	policyFiles: {
+		{Key: "files", Value: listOf(objectOf(bson.D{{Key: "path", Value: text}, {Key: "text", Value: text}}, "path", "text"))},
+	},
 	callers: {
 		{Key: "name", Value: text},
 		{Key: "hash", Value: binary},
