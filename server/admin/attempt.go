@@ -322,6 +322,9 @@ func (w *writing) meet(context.Context) error {
 		case c.item.Operation == CreateItem:
 			continue
 		}
+		if w.order.supposed {
+			continue
+		}
 		condition, etag := c.item.IfMatch, ""
 		if condition == "" {
 			condition = w.call.IfMatch

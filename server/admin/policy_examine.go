@@ -115,6 +115,7 @@ func (s *Service) take(ctx context.Context, call *Call, number int64, word strin
 
 // supposed returns the writing of the items, judged and not made.
 func (s *Service) supposed(ctx context.Context, call *Call, o *order) (*writing, error) {
+	o.supposed = true
 	w, err := s.begin(ctx, call, o)
 	if err != nil || len(o.items) == 0 {
 		return w, err

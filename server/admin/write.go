@@ -54,6 +54,8 @@ type order struct {
 
 	task *authz.StoredTask // that is performed; nil for a call
 
+	supposed bool // nothing is written, so that no condition has to hold
+
 	revising *revising // what becomes of the policy; nil for everything else
 }
 
