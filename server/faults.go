@@ -64,5 +64,5 @@ func (f *faultLog) report(ctx context.Context, portal string, d *authz.Decision)
 	c.logged, c.since = now, 0
 	f.mu.Unlock()
 	f.log.ErrorContext(ctx, "a question was refused by a fault", "portal", portal, "reason", d.Reason, "err", d.Err,
-		"revision", d.Revision, "policy", d.Policy, "request_id", httpapi.RequestID(ctx), "more_since_last", more)
+		"revision", d.Revision, "policy", d.Policy, "policy_revision", d.PolicyRevision, "request_id", httpapi.RequestID(ctx), "more_since_last", more)
 }

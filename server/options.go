@@ -61,6 +61,12 @@ func Program(folder string, limit time.Duration) (*policy.Program, error) {
 	return policy.Compile(modules, policies.InputSchema, limit)
 }
 
+// ProgramOf compiles the policy among the files of an authz.PolicyRevision: of them
+// alone, without what is built in.
+func ProgramOf(files map[string]string, limit time.Duration) (*policy.Program, error) {
+	return policy.Compile(policy.Of(files), policies.InputSchema, limit)
+}
+
 func loadModules(folder string) (policy.Modules, error) {
 	layers := []fs.FS{policies.FS}
 	if folder != "" {
@@ -85,6 +91,7 @@ func policySource(o *Options) live.Policies {
 		}
 		return policy.Compile(modules, policies.InputSchema, o.Eval)
 	}}
+	p.Own = func(files map[string]string) (*policy.Program, error) { return ProgramOf(files, o.Eval) }
 	if o.Policies != "" {
 		p.Watch = watchFolder(o.Policies)
 	}

@@ -189,6 +189,14 @@ func (c *decideCmd) online(ctx context.Context, s *streams, q authz.Query) (a au
 	return a, nil
 }
 
+// numbered names the revision of a policy that has a number.
+func numbered(revision int64) string {
+	if revision == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (revision %d)", revision)
+}
+
 func show(a *authzen.Answer, s *streams, format string) error {
 	var b bytes.Buffer
 	if format == "json" {
@@ -213,7 +221,7 @@ func show(a *authzen.Answer, s *streams, format string) error {
 			}
 			fmt.Fprintf(&b, "  must      %s\n", text)
 		}
-		fmt.Fprintf(&b, "  revision  %d of the data, %s of the policy\n", c.Revision, c.Policy)
+		fmt.Fprintf(&b, "  revision  %d of the data, %s of the policy%s\n", c.Revision, c.Policy, numbered(c.PolicyRevision))
 	}
 	_, err := s.out.Write(b.Bytes())
 	return err

@@ -54,7 +54,9 @@ type Context struct {
 	Obligations []map[string]any        `json:"obligations,omitempty"`
 	Revision    int64                   `json:"revision"`
 	Policy      string                  `json:"policy"`
-	Error       *ItemError              `json:"error,omitempty"`
+	// PolicyRevision is the number of the policy, when the portal keeps it in the store.
+	PolicyRevision int64      `json:"policy_revision,omitempty"`
+	Error          *ItemError `json:"error,omitempty"`
 }
 
 // ItemError says why an item of a batch could not be asked.
@@ -67,7 +69,7 @@ type ItemError struct {
 func AnswerOf(d *authz.Decision) Answer {
 	return Answer{Decision: d.Allowed(), Context: Context{
 		Outcome: d.Outcome, Reason: d.Reason, Level: d.Level, Fields: d.Fields, Obligations: d.Obligations,
-		Revision: d.Revision, Policy: d.Policy,
+		Revision: d.Revision, Policy: d.Policy, PolicyRevision: d.PolicyRevision,
 	}}
 }
 
@@ -77,7 +79,7 @@ func (a *Answer) Read() (authz.Decision, error) {
 	c := &a.Context
 	d := authz.Decision{
 		Outcome: c.Outcome, Reason: c.Reason, Level: c.Level, Fields: c.Fields, Obligations: c.Obligations,
-		Revision: c.Revision, Policy: c.Policy,
+		Revision: c.Revision, Policy: c.Policy, PolicyRevision: c.PolicyRevision,
 	}
 	switch {
 	case c.Error != nil:

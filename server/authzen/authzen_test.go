@@ -23,10 +23,11 @@ func TestEvaluation(t *testing.T) {
 func TestAnswer(t *testing.T) {
 	d := authz.Decision{
 		Outcome: authz.Allow, Reason: "granted", Level: "edit", Fields: map[string]authz.Access{"email": authz.Read},
-		Obligations: []map[string]any{{"id": "x"}}, Revision: 7, Policy: "abc",
+		Obligations: []map[string]any{{"id": "x"}}, Revision: 7, Policy: "abc", PolicyRevision: 12,
 	}
 	text, err := json.Marshal(authzen.AnswerOf(&d))
 	require.NoError(t, err)
+	require.Contains(t, string(text), `"policy_revision":12`)
 	var a authzen.Answer
 	require.NoError(t, json.Unmarshal(text, &a))
 	got, err := a.Read()

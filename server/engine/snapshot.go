@@ -82,6 +82,15 @@ func (s *Snapshot) Policy() Policy { return s.policy }
 // Revision returns the revision of the store that the snapshot was read at.
 func (s *Snapshot) Revision() int64 { return s.bundle.Revision }
 
+// PolicyRevision returns the number of the authz.PolicyRevision that decides; 0: it is
+// the folder's policy.
+func (s *Snapshot) PolicyRevision() int64 {
+	if s.bundle.Published == nil {
+		return 0
+	}
+	return s.bundle.Published.Number
+}
+
 // Knows reports whether principals that the other snapshot made hold for this one.
 func (s *Snapshot) Knows(other *Snapshot) bool { return other != nil && s.mark == other.mark }
 
@@ -95,10 +104,10 @@ func (s *Snapshot) Counts() Counts {
 }
 
 // Decide states the facts of q and returns what the policy makes of them, under
-// the snapshot's revision and the query's time.
+// the snapshot's revisions and the query's time.
 func (s *Snapshot) Decide(ctx context.Context, q *authz.Query, ents Entities) authz.Decision {
 	f := s.Facts(q, ents)
 	d := s.policy.Decide(ctx, q, &f)
-	d.Revision, d.Now = s.bundle.Revision, q.Now
+	d.Revision, d.PolicyRevision, d.Now = s.bundle.Revision, s.PolicyRevision(), q.Now
 	return d
 }

@@ -28,6 +28,10 @@ func appendAnswer(b []byte, d *authz.Decision) ([]byte, error) {
 	b = strconv.AppendInt(b, d.Revision, 10)
 	b = append(b, `,"policy":`...)
 	b = appendString(b, d.Policy)
+	if d.PolicyRevision != 0 {
+		b = append(b, `,"policy_revision":`...)
+		b = strconv.AppendInt(b, d.PolicyRevision, 10)
+	}
 	return append(b, "}}"...), nil
 }
 

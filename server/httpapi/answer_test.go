@@ -28,6 +28,7 @@ func TestAnswers(t *testing.T) {
 		"full": {full, `{"decision":true,"context":{"outcome":"allow","reason":"r\"<` + "\u2028" + `\u0001","level":"edit","fields":{"a":"write","b":"read","c\"":"hidden"},` +
 			`"obligations":[{"a":[true,"x",1.50,2,3,0.5,{}],"z":null},{}],"revision":-1,"policy":"p"}}`},
 		"challenge": {authz.Decision{Outcome: authz.Challenge, Reason: "login"}, `{"decision":false,"context":{"outcome":"challenge","reason":"login","revision":0,"policy":""}}`},
+		"numbered":  {authz.Decision{Outcome: authz.Deny, Reason: "x", Revision: 3, Policy: "p", PolicyRevision: 12}, `{"decision":false,"context":{"outcome":"deny","reason":"x","revision":3,"policy":"p","policy_revision":12}}`},
 		"hide":      {authz.Decision{Outcome: authz.Hide, Reason: "gone"}, `{"decision":false,"context":{"outcome":"hide","reason":"gone","revision":0,"policy":""}}`},
 		"no word":   {authz.Decision{Outcome: "Allow"}, `{"decision":false,"context":{"outcome":"Allow","reason":"","revision":0,"policy":""}}`},
 		"bad UTF-8": {authz.Decision{Outcome: authz.Deny, Reason: "a\xff"}, `{"decision":false,"context":{"outcome":"deny","reason":"a` + "\ufffd" + `","revision":0,"policy":""}}`},

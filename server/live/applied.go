@@ -7,6 +7,7 @@ import (
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/pdp"
+	"github.com/portcullis-authz/portcullis/server/policy"
 )
 
 const (
@@ -31,7 +32,8 @@ func (m *Manager) Applied(portal string, from, to authz.PortalRevision, changes 
 	if !ok || from.Generation != to.Generation || from.Revision >= to.Revision || config == nil && from.ConfigRevision != to.ConfigRevision {
 		return
 	}
-	next, err := m.following(old, to, config)
+	folder := m.folder()
+	next, err := m.following(old, to, config, folder)
 	if err != nil {
 		return
 	}
@@ -39,10 +41,10 @@ func (m *Manager) Applied(portal string, from, to authz.PortalRevision, changes 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.state.portals[portal]
-	if p == nil || m.all()[portal] != old || p.program != m.state.program {
+	if p == nil || m.all()[portal] != old || !own(view) && (folder != m.state.program || !p.under(folder)) {
 		return
 	}
-	p.at, p.applied, p.held = to, m.opts.Now(), time.Time{}
+	p.at, p.program, p.own, p.applied, p.held = to, folder, own(view), m.opts.Now(), time.Time{}
 	if config != nil {
 		p.built = p.applied
 	}
@@ -58,12 +60,12 @@ func (m *Manager) publishedAt(portal string, at authz.PortalRevision) (*pdp.View
 	if p == nil || view == nil || view.Snapshot == nil {
 		return nil, false
 	}
-	return view, p.err == nil && p.at == at && view.Revision == at.Revision && p.program == m.state.program
+	return view, p.err == nil && p.at == at && view.Revision == at.Revision && p.under(m.state.program)
 }
 
 // following returns the old view over the data as it is at, with the configuration
-// when that is not nil.
-func (m *Manager) following(old *pdp.View, at authz.PortalRevision, config *authz.Bundle) (pdp.View, error) {
+// when that is not nil. folder are the folder's policies.
+func (m *Manager) following(old *pdp.View, at authz.PortalRevision, config *authz.Bundle, folder *policy.Program) (pdp.View, error) {
 	if config == nil {
 		next := *old
 		next.Revision = at.Revision
@@ -71,10 +73,7 @@ func (m *Manager) following(old *pdp.View, at authz.PortalRevision, config *auth
 	}
 	b := *config
 	b.Revision, b.Generation = at.Revision, at.Generation
-	m.mu.Lock()
-	program := m.state.program
-	m.mu.Unlock()
-	return rebuild(old, &b, m.opts.Model, program)
+	return m.rebuilt(old, &b, folder)
 }
 
 // Await returns when the published view of the portal is at least at the revision,

@@ -6,14 +6,8 @@ import (
 )
 
 // Draft returns the view of a configuration that is not published, under the
-// policies in force. It shares with base, the portal's published view, what is the
+// policies that b has, or else under those of the folder in force. It shares with base, the portal's published view, what is the
 // same in both; base may be nil. Nobody may write to b afterwards.
 func (m *Manager) Draft(base *pdp.View, b *authz.Bundle) (pdp.View, error) {
-	m.mu.Lock()
-	program := m.state.program
-	m.mu.Unlock()
-	if program == nil {
-		return pdp.View{}, authz.Errorf(authz.Unavailable, "there is no usable policy")
-	}
-	return rebuild(base, b, m.opts.Model, program)
+	return m.rebuilt(base, b, m.folder())
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,8 +30,9 @@ type portals struct {
 	mu     sync.Mutex
 	stand  map[string]authz.PortalRevision
 	titles map[string]string
-	broken map[string]error // of reading a portal
-	policy string           // package that the portals name
+	broken map[string]error                 // of reading a portal
+	policy string                           // package that the portals name
+	kept   map[string]*authz.PolicyRevision // policies in force that portals keep
 	reads  []string
 	gate   chan struct{} // when not nil, received from at each read
 
@@ -39,7 +41,7 @@ type portals struct {
 }
 
 func newPortals(ids ...string) *portals {
-	s := &portals{stand: map[string]authz.PortalRevision{}, titles: map[string]string{}, broken: map[string]error{}, policy: "x"}
+	s := &portals{stand: map[string]authz.PortalRevision{}, titles: map[string]string{}, broken: map[string]error{}, kept: map[string]*authz.PolicyRevision{}, policy: "x"}
 	for _, id := range ids {
 		s.stand[id] = authz.PortalRevision{ID: id, Generation: "g1", Revision: 1, ConfigRevision: 1}
 	}
@@ -66,7 +68,7 @@ func (s *portals) Bundle(ctx context.Context, portal string) (*authz.Bundle, err
 	at := s.stand[portal]
 	return &authz.Bundle{
 		Portal:   authz.Portal{ID: portal, Policy: s.policy, Settings: map[string]any{"title": "title " + s.titles[portal]}},
-		Revision: at.Revision, Generation: at.Generation,
+		Revision: at.Revision, Generation: at.Generation, Published: s.kept[portal],
 	}, nil
 }
 
@@ -119,6 +121,12 @@ func (s *portals) title(portal, title string) {
 	s.set(func(s *portals) { s.titles[portal] = title })
 }
 
+// keep puts a policy of the portal's own in force; nil: the folder's.
+func (s *portals) keep(portal string, r *authz.PolicyRevision) {
+	s.set(func(s *portals) { s.kept[portal] = r })
+	s.write(portal, configured)
+}
+
 func (s *portals) seen() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,11 +145,12 @@ type rules struct {
 	word    string // that the policy says
 	err     error
 	tries   int
+	owns    int // compilations of policies that portals keep
 	changed func()
 }
 
 func (r *rules) policies() live.Policies {
-	return live.Policies{Compile: r.compile, Watch: func(ctx context.Context, changed func()) {
+	return live.Policies{Compile: r.compile, Own: r.own, Watch: func(ctx context.Context, changed func()) {
 		r.mu.Lock()
 		r.changed = changed
 		r.mu.Unlock()
@@ -162,6 +171,23 @@ decision := {"outcome": "allow", "reason": concat(" ", [%q, data.portal.settings
 		return last, nil
 	}
 	return policy.Compile(modules, policies.InputSchema, time.Second)
+}
+
+// own compiles what a portal keeps. It cannot stand a mention of panic.
+func (r *rules) own(files map[string]string) (*policy.Program, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.owns++
+	if strings.Contains(files["x.rego"], "panic") {
+		panic("a stone in the mill")
+	}
+	return policy.Compile(policy.Of(files), policies.InputSchema, time.Second)
+}
+
+func (r *rules) owned() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owns
 }
 
 func (r *rules) tried() int {

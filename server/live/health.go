@@ -3,8 +3,7 @@ package live
 import "time"
 
 // Ready reports whether the service can decide: the store has not failed for longer
-// than its time, the policies have compiled once, and some portal is published
-// with both. The detail says of each part where it stands, faults included; a
+// than its time, and some portal is published with a configuration and a policy. The detail says of each part where it stands, faults included; a
 // portal with a fault goes on under its last good configuration and policy.
 func (m *Manager) Ready() (ok bool, detail map[string]any) {
 	views := m.all()
@@ -14,6 +13,9 @@ func (m *Manager) Ready() (ok bool, detail map[string]any) {
 	portals := make(map[string]any, len(views))
 	for id, view := range views {
 		d := map[string]any{"revision": view.Revision, "usable": view.Snapshot != nil}
+		if own(view) {
+			d["policy_revision"] = view.Snapshot.PolicyRevision()
+		}
 		if p := m.state.portals[id]; p != nil {
 			p.describe(d)
 		}
@@ -21,7 +23,7 @@ func (m *Manager) Ready() (ok bool, detail map[string]any) {
 		portals[id] = d
 	}
 	fresh := m.state.storeErr == nil || m.opts.Now().Sub(m.state.failing) <= m.opts.StaleAfter
-	return usable && fresh && m.state.program != nil, map[string]any{
+	return usable && fresh, map[string]any{
 		"portals": portals,
 		"policy":  m.policyDetail(),
 		"store":   m.storeDetail(),

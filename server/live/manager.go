@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -25,7 +26,8 @@ type Source interface {
 	Watch(ctx context.Context, every time.Duration, changed func([]authz.PortalRevision), onErr func(error)) error
 }
 
-// Policies is where policies come from.
+// Policies is where policies come from: those of the folder, which portals share, and
+// those that a portal keeps in the store.
 type Policies struct {
 	// Compile returns the policies as they are now, or last itself when they are
 	// those that last was compiled from.
@@ -33,6 +35,10 @@ type Policies struct {
 	// Watch calls changed when the policies may be others, until ctx ends. Nil:
 	// they never are.
 	Watch func(ctx context.Context, changed func())
+	// Own returns what the files of an authz.PolicyRevision compile to: of them alone,
+	// so that nothing else changes what the portal decides. It is asked once about the
+	// same files. Nil: no portal keeps its policy in the store.
+	Own func(files map[string]string) (*policy.Program, error)
 }
 
 // Options of a Manager.
@@ -56,6 +62,7 @@ type Manager struct {
 
 	source   Source
 	policies Policies
+	programs programs
 	opts     Options
 
 	wake chan struct{} // capacity 1: one pending wake covers every change before it
@@ -75,14 +82,15 @@ type state struct {
 	failing     time.Time // since when attempts fail
 	policyErr   error
 	policyTried time.Time
-	program     *policy.Program
+	program     *policy.Program // of the folder
 	portals     map[string]*portalState
 }
 
 // portalState is what was last built, and what failed since.
 type portalState struct {
 	at      authz.PortalRevision // that the published view was made from
-	program *policy.Program
+	program *policy.Program      // of the folder, then
+	own     bool                 // it decides by a policy of its own
 	built   time.Time
 	err     error
 	tried   int64     // revision that err is about
@@ -92,14 +100,17 @@ type portalState struct {
 
 // is reports whether that is what was built, and nothing has failed since.
 func (p *portalState) is(at authz.PortalRevision, program *policy.Program) bool {
-	return p.err == nil && p.at == at && p.program == program
+	return p.err == nil && p.at == at && p.under(program)
 }
+
+// under reports whether what was built goes with these policies of the folder.
+func (p *portalState) under(program *policy.Program) bool { return p.own || p.program == program }
 
 // NewManager returns a Manager that publishes nothing until it runs.
 func NewManager(source Source, policies Policies, opts Options) *Manager {
 	return &Manager{
 		Views:  Views{defaultPortal: opts.DefaultPortal},
-		source: source, policies: policies, opts: opts,
+		source: source, policies: policies, programs: programs{compile: policies.Own}, opts: opts,
 		wake:  make(chan struct{}, 1),
 		moved: make(chan struct{}), waiting: make(map[string]int),
 		state: state{portals: make(map[string]*portalState)},
@@ -238,7 +249,7 @@ func (m *Manager) portal(ctx context.Context, at authz.PortalRevision, program *
 	if old != nil && was.is(at, program) {
 		return 0
 	}
-	if wait := m.holdBack(at, &was); wait > 0 && was.program == program {
+	if wait := m.holdBack(at, &was); wait > 0 && was.under(program) {
 		return wait
 	}
 	at, err := m.confirm(ctx, at, &was)
@@ -250,7 +261,7 @@ func (m *Manager) portal(ctx context.Context, at authz.PortalRevision, program *
 	}
 	next, made, err := m.view(ctx, old, &was, at, program)
 	if err != nil {
-		return m.fail(old, at, program, err)
+		return m.fail(old, at, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -258,7 +269,7 @@ func (m *Manager) portal(ctx context.Context, at authz.PortalRevision, program *
 		return 0
 	}
 	p := m.state.portals[at.ID]
-	p.at, p.program, p.built, p.err, p.held = made, program, m.opts.Now(), nil, time.Time{}
+	p.at, p.program, p.own, p.built, p.err, p.held = made, program, own(next), m.opts.Now(), nil, time.Time{}
 	m.put(at.ID, next)
 	return 0
 }
@@ -288,7 +299,7 @@ func (m *Manager) stir() {
 }
 
 // fail takes down why the portal cannot be published as it is at.
-func (m *Manager) fail(old *pdp.View, at authz.PortalRevision, program *policy.Program, err error) time.Duration {
+func (m *Manager) fail(old *pdp.View, at authz.PortalRevision, err error) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.all()[at.ID] != old {
@@ -299,7 +310,7 @@ func (m *Manager) fail(old *pdp.View, at authz.PortalRevision, program *policy.P
 		m.opts.Log.Error("the portal's configuration or policy cannot be used; the last good one stays in force", "portal", at.ID, "err", err)
 	}
 	p.err, p.tried = err, at.Revision
-	if view := meanwhile(old, at, refusal(program, err)); view != nil {
+	if view := meanwhile(old, at, refusal(err)); view != nil {
 		m.publish(at.ID, view)
 	}
 	m.stir()
@@ -328,8 +339,8 @@ func moved(old *pdp.View, at authz.PortalRevision) *pdp.View {
 }
 
 // refusal returns the reason for which a portal that was never usable denies.
-func refusal(program *policy.Program, err error) string {
-	if program == nil || authz.KindOf(err) == authz.Invalid {
+func refusal(err error) string {
+	if errors.Is(err, errNoPolicy) || authz.KindOf(err) == authz.Invalid {
 		return authz.ReasonPolicyMissing
 	}
 	return authz.ReasonNotReady
@@ -338,11 +349,8 @@ func refusal(program *policy.Program, err error) string {
 // view makes the portal's next view and says what it was made from. When only
 // users or records have moved, the snapshot is the old one's.
 func (m *Manager) view(ctx context.Context, old *pdp.View, p *portalState, at authz.PortalRevision, program *policy.Program) (*pdp.View, authz.PortalRevision, error) {
-	if program == nil {
-		return nil, at, authz.Errorf(authz.Unavailable, "there is no usable policy")
-	}
 	same := old != nil && old.Snapshot != nil && p.at.Generation == at.Generation && p.at.ConfigRevision == at.ConfigRevision
-	if same && p.program == program {
+	if same && p.under(program) {
 		return moved(old, at), at, nil
 	}
 	b, err := m.bundle(ctx, same, old, at)
@@ -350,7 +358,7 @@ func (m *Manager) view(ctx context.Context, old *pdp.View, p *portalState, at au
 		return nil, at, err
 	}
 	start := m.opts.Now()
-	next, err := rebuild(old, b, m.opts.Model, program)
+	next, err := m.rebuilt(old, b, program)
 	if err != nil {
 		return nil, at, err
 	}
@@ -363,6 +371,16 @@ func (m *Manager) view(ctx context.Context, old *pdp.View, p *portalState, at au
 	return pdp.NewView(at.ID, next), made, nil
 }
 
+// rebuilt is rebuild under the policies that are the portal's, where program is the
+// folder's.
+func (m *Manager) rebuilt(old *pdp.View, b *authz.Bundle, program *policy.Program) (pdp.View, error) {
+	program, err := m.programOf(old, b, program)
+	if err != nil {
+		return pdp.View{}, err
+	}
+	return rebuild(old, b, m.opts.Model, program)
+}
+
 func (m *Manager) bundle(ctx context.Context, same bool, old *pdp.View, at authz.PortalRevision) (*authz.Bundle, error) {
 	if same {
 		return old.Snapshot.Bundle(), nil
@@ -373,7 +391,7 @@ func (m *Manager) bundle(ctx context.Context, same bool, old *pdp.View, at authz
 func (m *Manager) logBuilt(s *engine.Snapshot, b *authz.Bundle, took time.Duration) {
 	n := s.Counts()
 	m.opts.Log.Info("portal loaded", "portal", b.Portal.ID, "revision", b.Revision, "policy", b.Portal.Policy,
-		"roles", n.Roles, "screens", n.Nodes, "rights", n.Rights, "took", took)
+		"policy_revision", s.PolicyRevision(), "roles", n.Roles, "screens", n.Nodes, "rights", n.Rights, "took", took)
 }
 
 // drop takes away the portals that the store no longer has.

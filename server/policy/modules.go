@@ -35,6 +35,25 @@ func Load(layers ...fs.FS) (Modules, error) {
 // end in _test.rego.
 func LoadTests(layers ...fs.FS) (Modules, error) { return load(layers, isTest) }
 
+// Of returns the modules among the files, tests left out, as [Load] would of a folder
+// that holds them.
+func Of(files map[string]string) Modules {
+	return among(files, func(name string) bool { return !isTest(name) })
+}
+
+// TestsOf returns the modules of tests among the files, as [LoadTests] would.
+func TestsOf(files map[string]string) Modules { return among(files, isTest) }
+
+func among(files map[string]string, wanted func(string) bool) Modules {
+	m := Modules{}
+	for name, source := range files {
+		if path.Ext(name) == ".rego" && wanted(name) {
+			m[name] = source
+		}
+	}
+	return m
+}
+
 func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 
 func load(layers []fs.FS, wanted func(string) bool) (Modules, error) {

@@ -33,6 +33,13 @@ func TestLoad(t *testing.T) {
 	require.Empty(t, m)
 }
 
+func TestModulesAmongFiles(t *testing.T) {
+	files := map[string]string{"p/a.rego": "1", "p/a_test.rego": "2", "decisions.yaml": "3", "notes.rego.md": "4"}
+	require.Equal(t, policy.Modules{"p/a.rego": "1"}, policy.Of(files))
+	require.Equal(t, policy.Modules{"p/a_test.rego": "2"}, policy.TestsOf(files))
+	require.Empty(t, policy.Of(nil))
+}
+
 func TestLoadBounds(t *testing.T) {
 	full := fstest.MapFS{}
 	for i := range policy.MaxModules {

@@ -26,12 +26,16 @@ type Program struct {
 
 // Compile compiles modules strictly: unused imports and variables, references to
 // members of input that schema does not have, and built-ins outside
-// [Capabilities] are errors. limit bounds each evaluation. The error is Invalid
-// and lists every fault with file, line and column; [Faults] is in its chain.
+// [Capabilities] are errors, and so is to have no module at all. limit bounds each
+// evaluation. The error is Invalid and lists every fault with file, line and column;
+// [Faults] is in its chain.
 func Compile(modules Modules, schema []byte, limit time.Duration) (*Program, error) {
 	v, err := NewVariants(modules, schema, limit)
 	if err != nil {
 		return nil, err
+	}
+	if len(modules) == 0 {
+		return nil, invalid(errors.New("there are none: a policy has at least one .rego file that is no _test.rego"))
 	}
 	return v.compile(v.parsed, modules.Revision())
 }

@@ -86,9 +86,11 @@ func TestCompileArguments(t *testing.T) {
 	require.ErrorContains(t, err, "must be positive")
 	_, err = policy.Compile(nil, []byte("{"), time.Second)
 	require.ErrorContains(t, err, "not JSON")
-	p, err := policy.Compile(nil, policies.InputSchema, time.Second)
-	require.NoError(t, err)
-	require.Empty(t, p.Packages())
+	for _, none := range []policy.Modules{nil, {}, policy.Of(map[string]string{"a_test.rego": "package a", "decisions.yaml": ""})} {
+		_, err = policy.Compile(none, policies.InputSchema, time.Second)
+		require.ErrorContains(t, err, "there are none")
+		require.Equal(t, authz.Invalid, authz.KindOf(err))
+	}
 }
 
 func TestBind(t *testing.T) {
