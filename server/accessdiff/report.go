@@ -18,6 +18,7 @@ type Report struct {
 	Users                int // of either state
 	Screens              int // nodes of the screen tree of either state
 	Records              int // of either state
+	Asked                []Asked
 
 	// Gained and Lost are how many users may do something that they could not, and how
 	// many may not do something that they could; Changed, for how many anything else
@@ -36,6 +37,13 @@ type Report struct {
 	Missing []string
 
 	Took time.Duration
+}
+
+// Asked are the actions that were asked about at resources of the type: those that either
+// policy names for it, and [OtherAction] for all else.
+type Asked struct {
+	Type    string
+	Actions []string
 }
 
 // Complete reports whether nothing was left out.
@@ -59,6 +67,9 @@ type Change struct {
 	Places []Place // in the order of the screen tree; then of the records
 	Users  int     // how many
 	Groups []Group // of those users, the largest first
+	// Anonymous says that visitors who have not logged in are among those it befalls. They
+	// are no users, and in no group.
+	Anonymous bool
 }
 
 // Place is what the users may now do, or may not.

@@ -203,23 +203,29 @@ func (s *shape) principal(p *authz.Principal) *ast.Term {
 	if s == nil || p == nil {
 		return nil
 	}
-	return p.Recall(s, func() any {
-		m := members{shape: s}
-		m.text("id", p.ID)
-		m.add("login", p.Login)
-		m.add("active", p.Active)
-		m.text("user_type", p.UserType)
-		m.add("roles", p.Roles)
-		m.add("effective_roles", p.EffectiveRoles)
-		m.add("manages", p.Manages)
-		m.text("account", p.Account)
-		m.text("contact", p.Contact)
-		m.text("position", p.Position)
-		m.flags(p.Flags)
-		m.add("attributes", orEmpty(p.Attributes))
-		m.add("same_login", p.SameLogin)
-		return m.term()
-	}).(*ast.Term)
+	return p.Recall(s, func() any { return s.derivePrincipal(p) }).(*ast.Term)
+}
+
+// derivePrincipal is principal, and keeps nothing.
+func (s *shape) derivePrincipal(p *authz.Principal) *ast.Term {
+	if s == nil || p == nil {
+		return nil
+	}
+	m := members{shape: s}
+	m.text("id", p.ID)
+	m.add("login", p.Login)
+	m.add("active", p.Active)
+	m.text("user_type", p.UserType)
+	m.add("roles", p.Roles)
+	m.add("effective_roles", p.EffectiveRoles)
+	m.add("manages", p.Manages)
+	m.text("account", p.Account)
+	m.text("contact", p.Contact)
+	m.text("position", p.Position)
+	m.flags(p.Flags)
+	m.add("attributes", orEmpty(p.Attributes))
+	m.add("same_login", p.SameLogin)
+	return m.term()
 }
 
 func (s *shape) screen(f *authz.ScreenFacts) *ast.Term {

@@ -17,6 +17,7 @@ import (
 // is immutable, and safe for concurrent use.
 type Policy struct {
 	program *Program
+	pkg     string
 	portal  *ast.Term // its id, as input.portal
 	reads   reads
 	needs   needs
@@ -66,7 +67,7 @@ func (p *Program) bind(b *authz.Bundle) (*Policy, error) {
 		return nil, err
 	}
 	bound := &Policy{
-		program: p, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
+		program: p, pkg: b.Portal.Policy, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
 		query: compiled, compiler: compiler, data: data,
 	}
 	if bound.admission, err = p.changeRule(b.Portal.Policy, admissionRule); err != nil {
@@ -94,7 +95,7 @@ func (p *Policy) Program() *Program { return p.program }
 // copied returns the policy with scratch space of its own.
 func (p *Policy) copied() *Policy {
 	return &Policy{
-		program: p.program, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
+		program: p.program, pkg: p.pkg, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
 		data: p.data, admission: p.admission, provisioning: p.provisioning,
 	}
 }

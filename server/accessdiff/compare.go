@@ -1,0 +1,444 @@
+package accessdiff
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/policy"
+)
+
+// outcome is what differs in the answers to one kind of question.
+type outcome struct {
+	kind   *kind
+	places []place
+	// classes are the subjects whose answers differ in the same way, as numbers of
+	// comparison.subjects.
+	classes []class
+	allowed [2]bool // some stored user is allowed something
+}
+
+// place is where answers differ: a node, or records that stand in the same relation to
+// who asks.
+type place struct {
+	resource *resource // of records the first
+	relation string
+	records  map[int32]bool // numbers of kind.resources
+}
+
+type class struct {
+	members []int32
+	deltas  []delta
+}
+
+// delta is a difference at a place.
+type delta struct {
+	place   int32
+	answers [2]*answer // before and after
+}
+
+// answer is a decision, of which the text tells what differs.
+type answer struct {
+	text    string
+	allowed bool
+	shown   Answer
+	late    bool // the policy ran into its time limit
+}
+
+// pass compares the answers to subjects of one type.
+type pass struct {
+	c       *comparison
+	kind    *kind
+	out     *outcome
+	typ     string
+	scopes  [2]*policy.Scope
+	same    bool // both sides answer by the same rules and settings
+	texts   *interner
+	ids     *interner
+	memo    [2]map[cell]*answer
+	known   map[string]*answer // by text, so that equal answers are one
+	placeAt map[string]int32
+
+	things  []thing // by number of kind.resources
+	related map[int32][]int32
+	shapes  []shape
+}
+
+// cell is all that an answer can depend on.
+type cell struct {
+	user, resource, rights int32
+	equal                  pattern
+}
+
+// pattern tells which ids are equal, and which are not there: for each the place of the
+// first that equals it, counted from 1, and 0 for none.
+type pattern [4]uint64
+
+const maxIDs = 32 // more than policy.Scope tells
+
+// thing is a resource as both sides' policies can tell it.
+type thing struct {
+	text [2]int32
+	ids  [2][]int32
+	// rights are what each set of roles has there.
+	rights [2][]int32
+}
+
+// shape are resources that are alike but for their ids.
+type shape struct{ members []int32 }
+
+// compare finds what differs in the answers to one kind of question.
+func (c *comparison) compare(ctx context.Context, k *kind) (*outcome, error) {
+	out := &outcome{kind: k}
+	for _, typ := range []string{userSubject, anonymousSubject} {
+		p := &pass{
+			c: c, kind: k, out: out, typ: typ, texts: newInterner(), ids: newInterner(), known: map[string]*answer{},
+			placeAt: map[string]int32{}, related: map[int32][]int32{},
+		}
+		p.ids.of("")
+		if err := p.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (p *pass) run(ctx context.Context) error {
+	for i, s := range p.c.both {
+		scope, err := s.scope(policy.Kind{Subject: p.typ, Resource: p.kind.resources[0].Type, Action: p.kind.action})
+		if err != nil {
+			return err
+		}
+		p.scopes[i] = scope
+		p.memo[i] = map[cell]*answer{}
+	}
+	if p.same = p.scopes[0] != nil && p.scopes[1] != nil && p.scopes[0].Digest() == p.scopes[1].Digest(); p.same {
+		p.memo[1] = p.memo[0]
+	}
+	p.lookAt()
+	for _, cl := range p.classesOf() {
+		if err := p.class(ctx, &cl); err != nil {
+			return err
+		}
+		p.c.progress(int64(len(cl.members)) * int64(len(p.kind.resources)))
+		if len(cl.deltas) > 0 {
+			p.out.classes = append(p.out.classes, class{cl.members, cl.deltas})
+		}
+	}
+	return nil
+}
+
+func (p *pass) query(r *resource) authz.Query {
+	q := authz.Query{Action: authz.Action{Name: p.kind.action}, Resource: r.Entity, Now: p.c.options.Now}
+	q.Subject.Type = p.typ
+	return q
+}
+
+// lookAt describes the resources as the policies can tell them.
+func (p *pass) lookAt() {
+	p.things = make([]thing, len(p.kind.resources))
+	alike := map[string]int{}
+	for n := range p.kind.resources {
+		r, t := &p.kind.resources[n], &p.things[n]
+		q := p.query(r)
+		for i, s := range p.c.both {
+			if p.scopes[i] == nil {
+				continue
+			}
+			f := s.facts(&q, s.entities(&q))
+			x := p.scopes[i].Resource(&q.Resource, &f)
+			t.text[i] = p.texts.of("resource " + x.Text)
+			t.ids[i] = p.numbers(x.IDs)
+			rights, fields := p.scopes[i].Reads()
+			t.rights[i] = p.c.rights[i].of(&q, rights, fields)
+		}
+		linked := false
+		for _, ids := range t.ids {
+			for _, id := range ids {
+				if id != 0 && !slices.Contains(p.related[id], int32(n)) {
+					p.related[id] = append(p.related[id], int32(n))
+				}
+				linked = linked || id != 0
+			}
+		}
+		if !linked {
+			p.shapes = append(p.shapes, shape{[]int32{int32(n)}})
+			continue
+		}
+		key := fmt.Sprint(t.text, patternOf(nil, t.ids[0]), patternOf(nil, t.ids[1]))
+		at, known := alike[key]
+		if !known {
+			at = len(p.shapes)
+			alike[key] = at
+			p.shapes = append(p.shapes, shape{})
+		}
+		p.shapes[at].members = append(p.shapes[at].members, int32(n))
+	}
+}
+
+func (p *pass) numbers(ids []string) []int32 {
+	all := make([]int32, len(ids))
+	for i, id := range ids {
+		all[i] = p.ids.of(id)
+	}
+	return all
+}
+
+// asker are subjects whom neither side's policy can tell apart in questions of the kind.
+type asker struct {
+	members []int32
+	text    [2]int32
+	ids     [2][]int32
+	roles   [2]int32
+	deltas  []delta
+}
+
+// classesOf groups the subjects.
+func (p *pass) classesOf() []asker {
+	var all []asker
+	at := map[string]int{}
+	var key []byte
+	for n, who := range p.c.subjects {
+		if who.typ != p.typ {
+			continue
+		}
+		var a asker
+		key = key[:0]
+		for i := range p.c.both {
+			if p.scopes[i] == nil {
+				continue
+			}
+			principal := p.c.principals[i][n]
+			entity := authz.Entity{Type: who.typ, ID: who.id}
+			var x policy.Extract
+			if principal != nil {
+				x = p.scopes[i].User(&entity, &principal.Principal)
+			} else {
+				x = p.scopes[i].User(&entity, nil)
+			}
+			a.text[i], a.ids[i] = p.texts.of("user "+x.Text), p.numbers(x.IDs)
+			if rights, fields := p.scopes[i].Reads(); rights || fields {
+				a.roles[i] = p.c.roles[i][n]
+			}
+			key = binary.AppendVarint(binary.AppendVarint(key, int64(a.text[i])), int64(a.roles[i]))
+			own := patternOf(a.ids[i], nil)
+			for k, id := range a.ids[i] {
+				if len(p.related[id]) > 0 {
+					key = binary.AppendVarint(key, int64(id))
+				} else {
+					key = binary.AppendVarint(key, -1-int64(own.at(k)))
+				}
+			}
+		}
+		x, known := at[string(key)]
+		if !known {
+			x = len(all)
+			at[string(key)] = x
+			all = append(all, a)
+		}
+		all[x].members = append(all[x].members, int32(n))
+	}
+	return all
+}
+
+// patternOf returns which of the ids are equal.
+func patternOf(first, second []int32) (e pattern) {
+	at := func(i int) int32 {
+		if i < len(first) {
+			return first[i]
+		}
+		return second[i-len(first)]
+	}
+	for i := range min(len(first)+len(second), maxIDs) {
+		v := at(i)
+		if v == 0 {
+			continue
+		}
+		same := i
+		for k := range i {
+			if at(k) == v {
+				same = k
+				break
+			}
+		}
+		e[i/8] |= uint64(same+1) << (i % 8 * 8)
+	}
+	return e
+}
+
+func (e pattern) at(i int) uint64 { return e[i/8] >> (i % 8 * 8) & 0xff }
+
+// class compares the answers to the subjects of one class.
+func (p *pass) class(ctx context.Context, a *asker) error {
+	met := map[int32]bool{}
+	for i := range p.c.both {
+		for _, id := range a.ids[i] {
+			for _, n := range p.related[id] {
+				met[n] = true
+			}
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(met)) {
+		if err := p.cell(ctx, a, n, []int32{n}); err != nil {
+			return err
+		}
+	}
+	for i := range p.shapes {
+		others := p.shapes[i].members
+		if len(met) > 0 {
+			others = slices.DeleteFunc(slices.Clone(others), func(n int32) bool { return met[n] })
+		}
+		if len(others) > 0 {
+			if err := p.cell(ctx, a, others[0], others); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// cell compares the answers at one resource, which stands for all of them.
+func (p *pass) cell(ctx context.Context, a *asker, n int32, all []int32) error {
+	t := &p.things[n]
+	var cells [2]cell
+	for i := range cells {
+		cells[i] = cell{user: a.text[i], resource: t.text[i], equal: patternOf(a.ids[i], t.ids[i])}
+		if t.rights[i] != nil {
+			cells[i].rights = t.rights[i][a.roles[i]]
+		}
+	}
+	if p.same && cells[0] == cells[1] && !p.administers() {
+		return nil
+	}
+	var answers [2]*answer
+	for i := range answers {
+		known := p.memo[i][cells[i]]
+		if known == nil {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			known = p.ask(ctx, i, a.members[0], n)
+			p.memo[i][cells[i]] = known
+		}
+		answers[i] = known
+		p.out.allowed[i] = p.out.allowed[i] || known.allowed && p.typ == userSubject
+	}
+	if answers[0].late || answers[1].late || answers[0].text == answers[1].text {
+		return nil
+	}
+	if p.kind.action != OtherAction || answers[0].allowed != answers[1].allowed {
+		p.differ(a, all, answers)
+	}
+	return nil
+}
+
+// administers reports whether the questions are about administration, of which is
+// wanted whether anybody is allowed it.
+func (p *pass) administers() bool { return strings.HasPrefix(p.kind.action, "admin:") }
+
+// ask has one side decide.
+func (p *pass) ask(ctx context.Context, i int, who, n int32) *answer {
+	s := p.c.both[i]
+	q := p.query(&p.kind.resources[n])
+	q.Subject.ID = p.c.subjects[who].id
+	ents := s.entities(&q)
+	ents.User = p.c.principals[i][who]
+	p.c.evaluated.Add(1)
+	d := s.decide(ctx, &q, ents)
+	if d.Reason == authz.ReasonPolicyTimeout {
+		d = s.decide(ctx, &q, ents)
+	}
+	x := &answer{allowed: d.Allowed(), shown: Answer{d.Outcome, d.Reason, d.Level, d.Fields}, late: d.Reason == authz.ReasonPolicyTimeout}
+	if x.late {
+		p.c.late.Add(1)
+	}
+	x.text = fmt.Sprintf("%q %q %q %q %v", d.Outcome, d.Reason, d.Level, sortedFields(d.Fields), d.Obligations)
+	if known := p.known[x.text]; known != nil {
+		return known
+	}
+	p.known[x.text] = x
+	return x
+}
+
+func sortedFields(fields map[string]authz.Access) []string {
+	all := make([]string, 0, len(fields))
+	for name, a := range fields {
+		all = append(all, name+"="+string(a))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// differ takes down that the answers differ at the resources.
+func (p *pass) differ(a *asker, all []int32, answers [2]*answer) {
+	if r := &p.kind.resources[all[0]]; p.c.options.Each || authz.NodeKind(r.Type).Valid() || r.fresh || len(p.kind.resources) == 1 {
+		for _, n := range all {
+			p.note(a, p.place(fmt.Sprint(n), n, ""), n, answers)
+		}
+		return
+	}
+	relation := p.relation(a, all[0])
+	at := p.place(relation, all[0], relation)
+	for _, n := range all {
+		p.note(a, at, n, answers)
+	}
+}
+
+func (p *pass) place(key string, n int32, relation string) int32 {
+	at, known := p.placeAt[key]
+	if !known {
+		at = int32(len(p.out.places))
+		p.placeAt[key] = at
+		p.out.places = append(p.out.places, place{resource: &p.kind.resources[n], relation: relation, records: map[int32]bool{}})
+	}
+	return at
+}
+
+func (p *pass) note(a *asker, at, n int32, answers [2]*answer) {
+	p.out.places[at].records[n] = true
+	d := delta{place: at, answers: answers}
+	if len(a.deltas) > 0 && a.deltas[len(a.deltas)-1] == d {
+		return
+	}
+	a.deltas = append(a.deltas, d)
+}
+
+// relation says how the record stands to who asks, as far as the policies ask.
+func (p *pass) relation(a *asker, n int32) string {
+	for _, i := range []int{1, 0} {
+		if p.scopes[i] == nil || len(a.ids[i]) == 0 {
+			continue
+		}
+		user, record := p.scopes[i].IDs()
+		var all []string
+		for k, mine := range user {
+			for l, its := range record {
+				if v := a.ids[i][k]; v != 0 && v == p.things[n].ids[i][l] {
+					all = append(all, relationName(mine, its))
+				}
+			}
+		}
+		slices.Sort(all)
+		if all = slices.Compact(all); len(all) > 0 {
+			return strings.Join(all, ", ")
+		}
+	}
+	return "of others"
+}
+
+// relationName says in words that two ids are equal.
+func relationName(mine, its string) string {
+	switch mine + "=" + its {
+	case "user.contact=record.contact":
+		return "of the own contact"
+	case "user.account=record.account":
+		return "of the own account"
+	case "user.id=record.owner", "subject.id=record.owner":
+		return "owned"
+	}
+	return mine + " = " + its
+}

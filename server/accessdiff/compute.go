@@ -1,0 +1,230 @@
+package accessdiff
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/engine"
+)
+
+// Options of a computation.
+type Options struct {
+	Model   string    // Casbin's
+	Now     time.Time // of every question; zero: the clock's
+	Actions []string  // that are asked about; none: all that the policies name
+	// Progress is called now and then with how many of the questions are answered, one
+	// call at a time; nil: nobody wants to know.
+	Progress func(done, total int64)
+	Sample   int  // how many users of a group, and records of a place, are named; 0: 5
+	Each     bool // every record is a place of its own
+	Workers  int  // below 1: one for each processor
+	// Missing is what the caller has left out of the worlds; it goes into the report.
+	Missing []string
+}
+
+// Compute returns the effective access difference between the two states of a portal.
+// Where Compute ends with ctx there is no report, and the error is Unavailable. A
+// portal that cannot be decided on under its program is that error.
+func Compute(ctx context.Context, before, after Side, o Options) (*Report, error) {
+	start := time.Now()
+	if o.Now.IsZero() {
+		o.Now = start
+	}
+	if o.Workers < 1 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	o.Sample = cmp.Or(o.Sample, 5)
+	c := &comparison{options: o}
+	for i, s := range []Side{before, after} {
+		side, err := newSide(s, o.Model, o.Now)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		c.both[i] = side
+	}
+	c.gather()
+	asked, err := kinds(c.both, o.Actions)
+	if err != nil {
+		return nil, err
+	}
+	results, err := c.run(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	r := c.report(results)
+	r.Before, r.After, r.Took = before.Name, after.Name, time.Since(start)
+	return r, nil
+}
+
+// comparison is one computation.
+type comparison struct {
+	options  Options
+	both     [2]*side
+	subjects []subject
+	// Of each side, by subject: the stored user, and which of the sets of roles it holds.
+	principals [2][]*engine.Principal
+	roles      [2][]int32
+	holders    [2][]*engine.Principal // one for each set of roles; nil for that of nobody
+	rights     [2]rightsTable
+
+	total, done, evaluated, late atomic.Int64
+	told                         sync.Mutex
+}
+
+// gather lists who is asked about.
+func (c *comparison) gather() {
+	seen := map[string]bool{}
+	for _, s := range c.both {
+		for i := range s.world.Users {
+			if id := s.world.Users[i].ID; !seen[id] {
+				seen[id] = true
+				c.subjects = append(c.subjects, subject{userSubject, id})
+			}
+		}
+	}
+	c.subjects = append(c.subjects, subject{anonymousSubject, visitor})
+	for i, s := range c.both {
+		sets := newInterner()
+		c.holders[i] = append(c.holders[i], nil)
+		sets.of("")
+		for _, who := range c.subjects {
+			var p *engine.Principal
+			set := int32(0)
+			if who.typ == userSubject {
+				p = s.users[who.id]
+			}
+			if p != nil {
+				if set = sets.of(fmt.Sprintf("%q", p.EffectiveRoles)); int(set) == len(c.holders[i]) {
+					c.holders[i] = append(c.holders[i], p)
+				}
+			}
+			c.principals[i] = append(c.principals[i], p)
+			c.roles[i] = append(c.roles[i], set)
+		}
+		c.rights[i].side, c.rights[i].holders, c.rights[i].at = s, c.holders[i], map[rightsKey]*rightsAt{}
+	}
+	texts := newInterner()
+	for i := range c.rights {
+		c.rights[i].texts = texts
+	}
+}
+
+// run compares the answers to all kinds of questions, several kinds at a time.
+func (c *comparison) run(ctx context.Context, asked []kind) ([]*outcome, error) {
+	for i := range asked {
+		c.total.Add(int64(len(asked[i].resources)) * int64(len(c.subjects)))
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	results := make([]*outcome, len(asked))
+	next := make(chan int)
+	var working sync.WaitGroup
+	for range min(c.options.Workers, len(asked)) {
+		working.Go(func() {
+			for i := range next {
+				out, err := c.compare(ctx, &asked[i])
+				if err != nil {
+					stop(err)
+				}
+				results[i] = out
+			}
+		})
+	}
+	for i := range asked {
+		next <- i
+	}
+	close(next)
+	working.Wait()
+	if ctx.Err() == nil {
+		return results, nil
+	}
+	cause := context.Cause(ctx)
+	if e, ok := cause.(*authz.Error); ok {
+		return nil, e
+	}
+	return nil, authz.Errorf(authz.Unavailable, "the comparison was stopped after %d of %d questions", c.done.Load(), c.total.Load()).Because(cause)
+}
+
+// progress counts questions as answered.
+func (c *comparison) progress(n int64) {
+	done := c.done.Add(n)
+	if c.options.Progress == nil {
+		return
+	}
+	c.told.Lock()
+	defer c.told.Unlock()
+	c.options.Progress(done, c.total.Load())
+}
+
+// interner gives texts numbers from 0 on. It is safe for concurrent use.
+type interner struct {
+	mu sync.Mutex
+	at map[string]int32
+}
+
+func newInterner() *interner { return &interner{at: map[string]int32{}} }
+
+func (x *interner) of(text string) int32 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	n, ok := x.at[text]
+	if !ok {
+		n = int32(len(x.at))
+		x.at[text] = n
+	}
+	return n
+}
+
+// rightsTable holds what each set of roles has at the nodes, as numbers of texts that
+// both sides share; 0 is the empty text.
+type rightsTable struct {
+	side    *side
+	holders []*engine.Principal
+	texts   *interner
+	mu      sync.Mutex
+	at      map[rightsKey]*rightsAt
+}
+
+type rightsKey struct {
+	node           string
+	rights, fields bool // which of the two a scope reads
+}
+
+type rightsAt struct {
+	once  sync.Once
+	texts []int32 // by set of roles
+}
+
+// of returns what each set of roles has at the node that the question leads to.
+func (t *rightsTable) of(q *authz.Query, rights, fields bool) []int32 {
+	if t.side.policy == nil {
+		return make([]int32, len(t.holders))
+	}
+	node, ok := t.side.node(q)
+	if !ok || !rights && !fields {
+		return make([]int32, len(t.holders))
+	}
+	key := rightsKey{node, rights, fields}
+	t.mu.Lock()
+	x := t.at[key]
+	if x == nil {
+		x = &rightsAt{}
+		t.at[key] = x
+	}
+	t.mu.Unlock()
+	x.once.Do(func() {
+		x.texts = make([]int32, len(t.holders))
+		empty := t.texts.of("")
+		for i, p := range t.holders {
+			f := t.side.view.Snapshot.Facts(q, engine.Entities{User: p, Fields: fields})
+			x.texts[i] = t.texts.of(spelled(&f, rights, fields)) - empty
+		}
+	})
+	return x.texts
+}

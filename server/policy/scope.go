@@ -1,0 +1,795 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// Kind is a kind of question: those of subjects and resources of one type, about one
+// action. An empty Action stands for any.
+type Kind struct{ Subject, Resource, Action string }
+
+// Scope is what a policy can read for the questions of one kind. Two questions of the
+// kind whose facts come to the same [Extract] have the same answer, but for evaluations
+// that run into their time limit. It is immutable, and safe for concurrent use.
+//
+// What is left out can make no difference: rules that cannot hold for the kind; the
+// values of ids that the policy only compares with other ids, of which their being
+// equal is enough; and the members of lists of roles that the policy does not ask for.
+type Scope struct {
+	digest  string
+	actions []string
+	policy  *Policy // with the needs of this scope
+	ids     []string
+	lists   map[string][]string // of user.roles and the like, the members that are asked for
+	exists  []string
+}
+
+// Digest returns a hash of the rules that may take part, and of the settings that they
+// read. Scopes of one kind and digest give equal facts equal answers.
+func (s *Scope) Digest() string { return s.digest }
+
+// Actions returns the actions that rules of the scope name, sorted.
+func (s *Scope) Actions() []string { return s.actions }
+
+// Extract is the part of facts that a policy can tell apart: a text, and ids of which
+// only matters which are equal, empty for those that are not there. Extracts of one
+// kind have as many ids.
+type Extract struct {
+	Text string
+	IDs  []string
+}
+
+// User returns what the scope can tell of a subject, who is no stored user when p is
+// nil.
+func (s *Scope) User(subject *authz.Entity, p *authz.Principal) Extract {
+	n := &s.policy.needs
+	var b strings.Builder
+	if n.subject.any {
+		put(&b, "subject", s.policy.claim(n.subject, keys.typ, subject.Type, subject.ID, subject.Properties))
+	}
+	if n.user != nil {
+		put(&b, "user", n.user.derivePrincipal(p))
+	}
+	if p != nil {
+		for _, list := range slices.Sorted(maps.Keys(s.lists)) {
+			of := p.EffectiveRoles
+			if list == "user.roles" {
+				of = p.Roles
+			}
+			fmt.Fprintf(&b, "|%s %t", list, len(of) > 0)
+			for _, name := range s.lists[list] {
+				fmt.Fprintf(&b, " %t", slices.Contains(of, name))
+			}
+		}
+	}
+	s.existing(&b, "user", p != nil)
+	return Extract{b.String(), s.identities(func(path string) (string, bool) {
+		switch path {
+		case "subject.id":
+			return subject.ID, true
+		case "user.id", "user.account", "user.contact":
+			return principalID(p, strings.TrimPrefix(path, "user.")), true
+		}
+		return "", false
+	})}
+}
+
+// Resource returns what the scope can tell of what is asked about, the subject and its
+// rights aside.
+func (s *Scope) Resource(resource *authz.Entity, f *authz.Facts) Extract {
+	n := &s.policy.needs
+	var b strings.Builder
+	if n.resource.any {
+		put(&b, "resource", s.policy.claim(n.resource, keys.typ, resource.Type, resource.ID, resource.Properties))
+	}
+	put(&b, "screen", n.screen.screen(f.Screen))
+	put(&b, "record", n.record.record(f.Record))
+	put(&b, "parent", n.parent.record(f.Parent))
+	put(&b, "owner", n.owner.principal(f.Owner))
+	put(&b, "contact", n.contact.contact(f.Contact))
+	put(&b, "account", n.account.account(f.Account))
+	put(&b, "target", n.target.target(f.Target))
+	for _, x := range []struct {
+		name  string
+		there bool
+	}{
+		{"screen", f.Screen != nil}, {"record", f.Record != nil}, {"parent", f.Parent != nil}, {"owner", f.Owner != nil},
+		{"contact", f.Contact != nil}, {"account", f.Account != nil}, {"target", f.Target != nil},
+	} {
+		s.existing(&b, x.name, x.there)
+	}
+	return Extract{b.String(), s.identities(func(path string) (string, bool) { return resourceID(path, resource, f) })}
+}
+
+// Reads reports whether the scope reads the rights at the path of the screen, and those
+// at its fields. Extracts do not hold them: they are of a subject and a resource.
+func (s *Scope) Reads() (rights, fields bool) { return s.policy.needs.rights, s.policy.needs.fields }
+
+// IDs returns the facts whose ids the extracts of subjects and of resources hold, in
+// their order, such as "user.account" and "record.account".
+func (s *Scope) IDs() (subject, resource []string) {
+	for _, path := range s.ids {
+		if of, _, _ := strings.Cut(path, "."); of == "user" || of == "subject" {
+			subject = append(subject, path)
+		} else {
+			resource = append(resource, path)
+		}
+	}
+	return subject, resource
+}
+
+func put(b *strings.Builder, name string, t *ast.Term) {
+	if t != nil {
+		b.WriteString("|" + name + " " + t.String())
+	}
+}
+
+func (s *Scope) existing(b *strings.Builder, name string, there bool) {
+	if slices.Contains(s.exists, name) {
+		fmt.Fprintf(b, "|%s? %t", name, there)
+	}
+}
+
+// identities returns the ids of the scope for which of is responsible.
+func (s *Scope) identities(of func(path string) (string, bool)) []string {
+	var ids []string
+	for _, path := range s.ids {
+		if id, mine := of(path); mine {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func principalID(p *authz.Principal, member string) string {
+	switch {
+	case p == nil:
+		return ""
+	case member == "id":
+		return p.ID
+	case member == "account":
+		return p.Account
+	}
+	return p.Contact
+}
+
+func resourceID(path string, resource *authz.Entity, f *authz.Facts) (string, bool) {
+	of, member, _ := strings.Cut(path, ".")
+	switch of {
+	case "resource":
+		return resource.ID, true
+	case "record":
+		return recordID(f.Record, member), true
+	case "parent":
+		return recordID(f.Parent, member), true
+	case "owner":
+		return principalID(f.Owner, member), true
+	case "contact":
+		return contactID(f.Contact, member), true
+	case "account":
+		return accountID(f.Account, member), true
+	case "target":
+		return targetID(f.Target, member), true
+	}
+	return "", false
+}
+
+func recordID(r *authz.RecordFacts, member string) string {
+	if r == nil {
+		return ""
+	}
+	return map[string]string{"id": r.ID, "account": r.Account, "contact": r.Contact, "owner": r.Owner}[member]
+}
+
+func contactID(c *authz.ContactFacts, member string) string {
+	if c == nil {
+		return ""
+	}
+	return map[string]string{"id": c.ID, "account": c.Account}[member]
+}
+
+func accountID(a *authz.AccountFacts, member string) string {
+	if a == nil {
+		return ""
+	}
+	return map[string]string{"id": a.ID, "parent": a.Parent, "owner": a.Owner}[member]
+}
+
+func targetID(t *authz.Target, member string) string {
+	switch {
+	case t == nil:
+		return ""
+	case t.User != nil:
+		return map[string]string{"id": t.User.ID, "account": t.User.Account, "contact": t.User.Contact}[member]
+	case t.Contact != nil:
+		return map[string]string{"id": t.Contact.ID, "account": t.Contact.Account}[member]
+	case member == "id":
+		return t.Key.ID
+	}
+	return ""
+}
+
+// comparableIDs are the facts that are ids, and so texts that are absent or not empty.
+var comparableIDs = map[string]bool{
+	"subject.id": true, "user.id": true, "user.account": true, "user.contact": true,
+	"resource.id": true, "record.id": true, "record.account": true, "record.contact": true, "record.owner": true,
+	"parent.id": true, "parent.account": true, "parent.contact": true, "parent.owner": true,
+	"owner.id": true, "owner.account": true, "owner.contact": true,
+	"contact.id": true, "contact.account": true, "target.id": true, "target.account": true, "target.contact": true, "account.id": true, "account.parent": true, "account.owner": true,
+}
+
+// searchable are the facts that are lists of names.
+var searchable = map[string]bool{"user.roles": true, "user.effective_roles": true}
+
+// objects are the facts of which a policy may ask no more than whether they are there.
+var objects = map[string]bool{
+	"user": true, "screen": true, "record": true, "parent": true, "owner": true, "contact": true, "account": true, "target": true,
+}
+
+// Scope returns what the policy can read for questions of the kind.
+func (p *Policy) Scope(kind Kind) (*Scope, error) {
+	rule, err := p.program.rule(p.pkg)
+	if err != nil {
+		return nil, err
+	}
+	x := &scoping{
+		compiler: p.program.compiler, kind: kind, truths: map[string]bool{}, met: map[*ast.Rule]bool{},
+		reads: reads{}, equals: map[string]map[string]bool{}, lists: map[string]map[string]bool{}, exists: map[string]bool{},
+		data: map[string]bool{}, actions: map[string]bool{},
+	}
+	x.ref(rule)
+	x.run()
+	return x.scope(p), nil
+}
+
+// scoping follows the rules that a question of the kind may come to.
+type scoping struct {
+	compiler *ast.Compiler
+	kind     Kind
+	truths   map[string]bool // what comparisons of known facts came to
+	queue    []*ast.Rule
+	met      map[*ast.Rule]bool
+	texts    []string // of the rules, as far as they can hold
+
+	reads   reads                      // facts whose values matter
+	equals  map[string]map[string]bool // ids, and those that they are compared with
+	lists   map[string]map[string]bool // lists, and the names that are looked for
+	exists  map[string]bool            // facts that are there or not
+	data    map[string]bool            // settings that are read, as paths below data
+	actions map[string]bool
+}
+
+func (x *scoping) run() {
+	for len(x.queue) > 0 {
+		r := x.queue[0]
+		x.queue = x.queue[1:]
+		x.rule(r)
+	}
+}
+
+// rule follows a rule with its branches, each up to the first comparison that cannot
+// hold: what stands before it is evaluated, and may fail.
+func (x *scoping) rule(r *ast.Rule) {
+	text := fmt.Sprint(r.Default, r.Ref())
+	for branch := r; branch != nil; branch = branch.Else {
+		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}}
+		b.meet(branch.Head.Args)
+		x.body(&b, branch.Body)
+		for _, e := range branch.Body[:b.until] {
+			text += ";" + e.String()
+		}
+		if !b.fails {
+			text += "=>" + branch.Head.String()
+			for _, name := range b.actions {
+				x.actions[name] = true
+			}
+			x.values(&b, branch.Head)
+			x.values(&b, branch.Head.Reference)
+		}
+		text += "|"
+	}
+	x.texts = append(x.texts, renumbered(text))
+}
+
+// renumbered returns the text with the compiler's own variables numbered in the order
+// in which they occur: a change to another rule gives them other numbers.
+func renumbered(text string) string {
+	const mark = "__local"
+	var b strings.Builder
+	numbers := map[string]int{}
+	for {
+		before, rest, found := strings.Cut(text, mark)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		number, after, _ := strings.Cut(rest, "__")
+		if _, known := numbers[number]; !known {
+			numbers[number] = len(numbers)
+		}
+		fmt.Fprintf(&b, "%s%d__", mark, numbers[number])
+		text = after
+	}
+}
+
+// bound are the facts that variables of a body stand for.
+type bound struct {
+	paths map[ast.Var]ast.Ref
+	seen  map[ast.Var]bool // variables that may have a value already
+
+	tables map[ast.Var]ast.Ref // rules that variables stand for
+	until  int                 // how many expressions can be evaluated
+	fails  bool                // the last of them never holds
+
+	actions []string // that the body names
+}
+
+func (b *bound) meet(node any) {
+	ast.WalkVars(node, func(v ast.Var) bool {
+		b.seen[v] = true
+		return false
+	})
+}
+
+// body takes down what a body reads, as far as it can be evaluated.
+func (x *scoping) body(b *bound, body ast.Body) {
+	b.until = len(body)
+	for i, e := range body {
+		switch v, path, ok := alias(e); {
+		case ok && !b.seen[v] && path.HasPrefix(ast.InputRootRef):
+			b.paths[v], b.seen[v] = path, true
+			x.there(path)
+			continue
+		case ok:
+			b.tables[v] = path
+		}
+		x.expr(b, e)
+		if x.never(b, e) {
+			b.until, b.fails = i+1, true
+			return
+		}
+	}
+}
+
+// there takes down that a variable gets the value of the fact, which must be there for
+// that. What becomes of the value is told by where the variable is used.
+func (x *scoping) there(path ast.Ref) {
+	switch name := factPath(path); {
+	case comparableIDs[name]:
+		x.equal(name, "")
+	case searchable[name]:
+		x.list(name, "")
+	case x.known(name) == "":
+		x.reads.add(path)
+	}
+}
+
+// known returns what the kind says of the fact; "" for nothing.
+func (x *scoping) known(name string) string {
+	switch name {
+	case "resource.type":
+		return x.kind.Resource
+	case "action.name":
+		return x.kind.Action
+	case "subject.type":
+		return x.kind.Subject
+	}
+	return ""
+}
+
+// alias returns the variable and the fact, setting or rule of an expression that does no
+// more than give the one the value of the other.
+func alias(e *ast.Expr) (ast.Var, ast.Ref, bool) {
+	if !e.IsEquality() || e.Negated || len(e.With) > 0 {
+		return "", nil, false
+	}
+	for _, at := range [2][2]int{{0, 1}, {1, 0}} {
+		v, isVar := e.Operand(at[0]).Value.(ast.Var)
+		path, isRef := e.Operand(at[1]).Value.(ast.Ref)
+		if isVar && v.IsGenerated() && isRef && path.IsGround() {
+			return v, path, true
+		}
+	}
+	return "", nil, false
+}
+
+// path returns the fact that the term is, by itself or through a variable.
+func (b *bound) path(t *ast.Term) (ast.Ref, bool) {
+	switch v := t.Value.(type) {
+	case ast.Var:
+		ref, ok := b.paths[v]
+		return ref, ok
+	case ast.Ref:
+		return v, v.HasPrefix(ast.InputRootRef) && v.IsGround()
+	}
+	return nil, false
+}
+
+// expr takes down what an expression reads.
+func (x *scoping) expr(b *bound, e *ast.Expr) {
+	if len(e.With) > 0 {
+		x.reads[""] = struct{}{}
+	}
+	x.named(b, e)
+	defer b.meet(e)
+	switch terms := e.Terms.(type) {
+	case *ast.Term:
+		if !x.asked(b, terms) {
+			x.values(b, terms)
+		}
+	case []*ast.Term:
+		if !x.compared(b, e) && !x.searched(b, e) {
+			x.values(b, e)
+		}
+	default:
+		x.values(b, e)
+	}
+}
+
+// asked takes down a fact that need only be there.
+func (x *scoping) asked(b *bound, t *ast.Term) bool {
+	path, ok := b.path(t)
+	if !ok {
+		return false
+	}
+	name := factPath(path)
+	switch {
+	case comparableIDs[name]:
+		x.equal(name, "")
+	case objects[name]:
+		x.exists[name] = true
+	case len(path) == 4 && searchable[factPath(path[:3])] && path[3].Value.Compare(ast.Number("0")) == 0:
+		x.list(factPath(path[:3]), "")
+	default:
+		return false
+	}
+	return true
+}
+
+// compared takes down two ids that are compared with each other.
+func (x *scoping) compared(b *bound, e *ast.Expr) bool {
+	op := e.Operator().String()
+	if len(e.Operands()) != 2 || op != ast.Equality.Name && op != ast.Equal.Name && op != ast.NotEqual.Name {
+		return false
+	}
+	first, ok1 := b.path(e.Operand(0))
+	second, ok2 := b.path(e.Operand(1))
+	one, other := factPath(first), factPath(second)
+	if !ok1 || !ok2 || !comparableIDs[one] || !comparableIDs[other] {
+		return false
+	}
+	x.equal(one, other)
+	x.equal(other, one)
+	return true
+}
+
+// searched takes down a name that is looked for in a list.
+func (x *scoping) searched(b *bound, e *ast.Expr) bool {
+	if e.Operator().String() != ast.Member.Name || len(e.Operands()) != 2 {
+		return false
+	}
+	name, isName := e.Operand(0).Value.(ast.String)
+	list, isPath := b.path(e.Operand(1))
+	if !isName || !isPath || !searchable[factPath(list)] {
+		return false
+	}
+	x.list(factPath(list), string(name))
+	return true
+}
+
+func (x *scoping) equal(id, with string) {
+	if x.equals[id] == nil {
+		x.equals[id] = map[string]bool{}
+	}
+	if with != "" {
+		x.equals[id][with] = true
+	}
+}
+
+func (x *scoping) list(name, member string) {
+	if x.lists[name] == nil {
+		x.lists[name] = map[string]bool{}
+	}
+	if member != "" {
+		x.lists[name][member] = true
+	}
+}
+
+// factPath returns a path below input as "user.account"; "" for one that is no such path.
+func factPath(path ast.Ref) string {
+	if len(path) < 2 {
+		return ""
+	}
+	var steps []string
+	for _, t := range path[1:] {
+		s, ok := t.Value.(ast.String)
+		if !ok {
+			return ""
+		}
+		steps = append(steps, string(s))
+	}
+	return strings.Join(steps, ".")
+}
+
+// named takes down the constants of an expression about the action, and those of the
+// tables in which it looks the action up.
+func (x *scoping) named(b *bound, e *ast.Expr) {
+	about := false
+	var words []string
+	for _, node := range operands(e) {
+		ast.WalkTerms(node, func(t *ast.Term) bool {
+			path, isPath := b.path(t)
+			about = about || isPath && factPath(path) == "action.name"
+			switch v := t.Value.(type) {
+			case ast.String:
+				words = append(words, string(v))
+			case ast.Var:
+				words = append(words, x.table(b, b.tables[v])...)
+			case ast.Ref:
+				if v.HasPrefix(ast.DefaultRootRef) {
+					words = append(words, x.table(b, v)...)
+					about = about || slices.ContainsFunc(v, func(t *ast.Term) bool { return b.isAction(t) })
+					return true
+				}
+			}
+			return isPath
+		})
+	}
+	if about {
+		b.actions = append(b.actions, words...)
+	}
+}
+
+func (b *bound) isAction(t *ast.Term) bool {
+	path, isPath := b.path(t)
+	return isPath && factPath(path) == "action.name"
+}
+
+// table returns the names at the reference to a rule: the members of a set, or the keys
+// of an object where the action is looked up.
+func (x *scoping) table(b *bound, ref ast.Ref) []string {
+	if len(ref) == 0 {
+		return nil
+	}
+	var names []string
+	for _, r := range x.compiler.GetRules(ref.GroundPrefix()) {
+		own := r.Ref().GroundPrefix()
+		if !ref.HasPrefix(own) {
+			continue
+		}
+		if r.Head.Key != nil {
+			names = append(names, namesIn(r.Head.Key.Value)...)
+		}
+		for branch := r; branch != nil; branch = branch.Else {
+			if branch.Head.Value != nil {
+				names = append(names, namesIn(x.entry(b, branch.Head.Value.Value, ref[len(own):]))...)
+			}
+		}
+	}
+	return names
+}
+
+// entry returns what is at the steps into a constant, up to the action.
+func (x *scoping) entry(b *bound, v ast.Value, steps ast.Ref) ast.Value {
+	for _, t := range steps {
+		object, ok := v.(ast.Object)
+		if !ok || b.isAction(t) {
+			return v
+		}
+		if path, isPath := b.path(t); isPath {
+			t = ast.StringTerm(x.known(factPath(path)))
+		}
+		member := object.Get(t)
+		if member == nil {
+			return nil
+		}
+		v = member.Value
+	}
+	return v
+}
+
+// namesIn returns the texts in a set or a list, the keys of an object, or a text itself.
+func namesIn(v ast.Value) []string {
+	var names []string
+	add := func(t *ast.Term) {
+		if s, ok := t.Value.(ast.String); ok {
+			names = append(names, string(s))
+		}
+	}
+	switch v := v.(type) {
+	case ast.String:
+		return []string{string(v)}
+	case ast.Set:
+		v.Foreach(add)
+	case *ast.Array:
+		v.Foreach(add)
+	case ast.Object:
+		v.Foreach(func(key, _ *ast.Term) { add(key) })
+	}
+	return names
+}
+
+// operands returns what an expression is about, the operator aside.
+func operands(e *ast.Expr) []*ast.Term {
+	switch terms := e.Terms.(type) {
+	case *ast.Term:
+		return []*ast.Term{terms}
+	case []*ast.Term:
+		return terms[1:]
+	}
+	return nil
+}
+
+// values takes down everything in the node as read by its value, and goes on to the
+// rules and the bodies in it.
+func (x *scoping) values(b *bound, node any) {
+	ast.NewGenericVisitor(func(n any) bool {
+		switch n := n.(type) {
+		case *ast.ArrayComprehension:
+			x.inner(b, n.Body, n.Term)
+		case *ast.SetComprehension:
+			x.inner(b, n.Body, n.Term)
+		case *ast.ObjectComprehension:
+			x.inner(b, n.Body, n.Key, n.Value)
+		case *ast.Every:
+			x.values(b, n.Domain)
+			x.inner(b, n.Body)
+		case ast.Ref:
+			x.ref(n)
+			for _, t := range n {
+				x.values(b, t.Value)
+			}
+		case ast.Var:
+			if path, ok := b.paths[n]; ok {
+				x.reads.add(path)
+			}
+			return true
+		default:
+			return false
+		}
+		return true
+	}).Walk(node)
+}
+
+// inner goes into a body within another, of which the terms make the value.
+func (x *scoping) inner(outer *bound, body ast.Body, terms ...*ast.Term) {
+	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables)}
+	x.body(&b, body)
+	outer.actions = append(outer.actions, b.actions...)
+	for _, t := range terms {
+		x.values(&b, t)
+	}
+}
+
+// ref takes down a fact or a setting, or goes on to the rules.
+func (x *scoping) ref(ref ast.Ref) {
+	switch {
+	case ref.HasPrefix(ast.InputRootRef):
+		x.reads.add(ref)
+	case ref.HasPrefix(ast.DefaultRootRef):
+		ground := ref.GroundPrefix()
+		rules := x.compiler.GetRules(ground)
+		for _, r := range rules {
+			if !x.met[r] {
+				x.met[r] = true
+				x.queue = append(x.queue, r)
+			}
+		}
+		if len(rules) == 0 || len(ground) < len(ref) && len(ground) < 3 {
+			x.data[ground[:min(len(ground), 4)].String()] = true
+		}
+	}
+}
+
+// never reports whether the expression is a comparison of what is known of the question
+// that does not hold.
+func (x *scoping) never(b *bound, e *ast.Expr) bool {
+	known, ok := x.settled(b, e)
+	if !ok {
+		return false
+	}
+	text := known.String()
+	if holds, tried := x.truths[text]; tried {
+		return !holds
+	}
+	rs, err := topdown.NewQuery(ast.NewBody(known)).WithCompiler(x.compiler).Run(context.Background())
+	x.truths[text] = err != nil || len(rs) > 0
+	return !x.truths[text]
+}
+
+// settled returns the expression with constants in the place of what is known of the
+// question, and false when it is about anything else.
+func (x *scoping) settled(b *bound, e *ast.Expr) (*ast.Expr, bool) {
+	if _, call := e.Terms.([]*ast.Term); !call || len(e.With) > 0 {
+		return nil, false
+	}
+	known := e.Copy()
+	operands := known.Terms.([]*ast.Term)
+	for i, t := range operands[1:] {
+		path, isPath := b.path(t)
+		switch {
+		case isPath:
+			value := x.known(factPath(path))
+			if value == "" {
+				return nil, false
+			}
+			operands[i+1] = ast.StringTerm(value)
+		case !ast.IsConstant(t.Value):
+			return nil, false
+		}
+	}
+	return known, !e.Operator().HasPrefix(ast.DefaultRootRef)
+}
+
+// scope makes of what was taken down what makes a difference.
+func (x *scoping) scope(p *Policy) *Scope {
+	x.demote()
+	s := &Scope{policy: p.copied(), lists: map[string][]string{}, exists: slices.Sorted(maps.Keys(x.exists))}
+	s.policy.reads, s.policy.needs = x.reads, x.reads.needs()
+	s.ids = slices.Sorted(maps.Keys(x.equals))
+	for list, names := range x.lists {
+		s.lists[list] = slices.Sorted(maps.Keys(names))
+	}
+	s.actions = slices.Sorted(maps.Keys(x.actions))
+	slices.Sort(x.texts)
+	h := sha256.New()
+	for _, t := range x.texts {
+		fmt.Fprintf(h, "%d:%s", len(t), t)
+	}
+	for _, path := range slices.Sorted(maps.Keys(x.data)) {
+		fmt.Fprintf(h, "|%s=%s", path, p.setting(path))
+	}
+	fmt.Fprintf(h, "|%s", cmp.Or(p.pkg, "-"))
+	s.digest = hex.EncodeToString(h.Sum(nil))
+	return s
+}
+
+// demote has the values of those ids count that are compared with something whose value
+// counts, and of those lists that are read in another way too.
+func (x *scoping) demote() {
+	for changed := true; changed; {
+		changed = false
+		for id, with := range x.equals {
+			counts := x.reads.any(id)
+			for other := range with {
+				_, still := x.equals[other]
+				counts = counts || !still
+			}
+			if counts {
+				delete(x.equals, id)
+				x.reads[id] = struct{}{}
+				changed = true
+			}
+		}
+	}
+	for list := range x.lists {
+		if x.reads.any(list) {
+			delete(x.lists, list)
+			x.reads[list] = struct{}{}
+		}
+	}
+}
+
+// setting returns what is at the path, "data.portal" or below, as a text.
+func (p *Policy) setting(path string) string {
+	ref, err := ast.ParseRef(path)
+	if err != nil {
+		return path
+	}
+	if v := p.data.Get(ref); v != nil {
+		return v.String()
+	}
+	return "undefined"
+}
