@@ -54,7 +54,12 @@ func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *s
 	}
 	program, err := policy.Compile(modules, policies.InputSchema, time.Second)
 	require.NoError(t, err)
-	manager := live.NewManager(store, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return program, nil }}, live.Options{
+	manager := live.NewManager(store, live.Policies{
+		Compile: func(*policy.Program) (*policy.Program, error) { return program, nil },
+		Own: func(files map[string]string) (*policy.Program, error) {
+			return policy.Compile(policy.Of(files), policies.InputSchema, time.Second)
+		},
+	}, live.Options{
 		Model: policies.RBACModel, Poll: 20 * time.Millisecond, Retry: time.Second, StaleAfter: time.Minute, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	ctx, stop := context.WithCancel(context.Background())

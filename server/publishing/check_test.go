@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/portcullis-authz/portcullis/policies"
+	"github.com/portcullis-authz/portcullis/server/accessdiff"
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/policy"
 	"github.com/portcullis-authz/portcullis/server/publishing"
@@ -159,5 +160,41 @@ func TestSeed(t *testing.T) {
 		require.Less(t, len(seeded), 20)
 	}
 	_, err = x.Seed("presets.none")
+	require.Equal(t, authz.Invalid, authz.KindOf(err))
+}
+
+// TestCompare: of states that differ in the policy, in the configuration, and in
+// nothing.
+func TestCompare(t *testing.T) {
+	x := examiner()
+	world := func(change func(*authz.World)) *authz.World {
+		w := &authz.World{Bundle: *config(), Users: []authz.User{{ID: "ann", Active: true, Grants: []authz.Grant{{Role: "clerk"}}}, {ID: "bob", Active: true}}}
+		w.Published = &authz.PolicyRevision{Number: 1, Files: files(nil)}
+		if change != nil {
+			change(w)
+		}
+		return w
+	}
+	var told int
+	compare := func(change func(*authz.World)) *accessdiff.Report {
+		r, err := x.Compare(t.Context(), world(nil), world(change), func(int64, int64) { told++ })
+		require.NoError(t, err)
+		require.True(t, r.Complete())
+		return r
+	}
+	require.Empty(t, compare(nil).Changes)
+	r := compare(func(w *authz.World) {
+		w.Published = &authz.PolicyRevision{Number: 2, Files: files(func(m map[string]string) {
+			m["test.rego"] = strings.ReplaceAll(good, `if "clerk" in input.user.effective_roles`, "if input.user.active")
+		})}
+	})
+	require.Equal(t, []int{1, 0}, []int{r.Gained, r.Lost})
+	r = compare(func(w *authz.World) { w.Users[0].Grants = nil })
+	require.Equal(t, []int{0, 1}, []int{r.Gained, r.Lost})
+	require.NotZero(t, told)
+
+	_, err := x.Compare(t.Context(), world(nil), world(func(w *authz.World) {
+		w.Published = &authz.PolicyRevision{Files: map[string]string{"a.rego": "package a\nx := {"}}
+	}), func(int64, int64) {})
 	require.Equal(t, authz.Invalid, authz.KindOf(err))
 }

@@ -2,7 +2,6 @@ package publishing
 
 import (
 	"path"
-	"strings"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/policies"
@@ -55,7 +54,7 @@ func (x *Examiner) compile(modules policy.Modules) (*policy.Program, error) {
 // program returns the policies that decide in a portal of the configuration.
 func (x *Examiner) program(config *authz.Bundle) (*policy.Program, error) {
 	if config.Published != nil {
-		return x.compile(sorted(config.Published.Files).modules)
+		return x.compile(policy.Of(config.Published.Files))
 	}
 	modules, err := x.opts.Modules()
 	if err != nil {
@@ -72,13 +71,9 @@ type parts struct {
 }
 
 func sorted(files map[string]string) parts {
-	p := parts{modules: policy.Modules{}, tests: policy.Modules{}, suites: map[string]string{}, data: map[string]string{}}
+	p := parts{modules: policy.Of(files), tests: policy.TestsOf(files), suites: map[string]string{}, data: map[string]string{}}
 	for name, text := range files {
 		switch base := path.Base(name); {
-		case strings.HasSuffix(base, "_test.rego"):
-			p.tests[name] = text
-		case path.Ext(base) == ".rego":
-			p.modules[name] = text
 		case fixture.IsSuite(base):
 			p.suites[name] = text
 		case fixture.IsData(base):
