@@ -19,6 +19,12 @@
 // the version that writers compare and set. Imports have their entries too. Entries,
 // tasks, latches, replies and callers belong to no generation.
 //
+// Nor do the revisions of a portal's policy, which are numbered and never change: of
+// their documents only what has come of them does, and their files are a document
+// apart that is written once. The head names the one in force, and so a publication is
+// a change of the configuration like any other: whoever reads a Bundle has the policy
+// that goes with the rest of it.
+//
 // A reader passes the generation of the [authz.Bundle] that it decides with.
 //
 // Failures to read are authz.Unavailable errors, which refuse; nothing here

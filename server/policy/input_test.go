@@ -143,6 +143,9 @@ func drawStored(t *rapid.T) authz.Stored {
 // drawCalled returns what an administration call is about.
 func drawCalled(t *rapid.T) *authz.Target {
 	e := drawStored(t)
+	if rapid.Bool().Draw(t, "a policy") {
+		e = authz.PolicyRevision{Number: 7, At: time.Now(), Files: map[string]string{"x.rego": "package x"}, Checked: &authz.PolicyCheck{OK: true}}
+	}
 	levels := []authz.NodeRights{{Node: "n", Levels: []authz.RoleLevel{{Role: "r", Level: authz.Edit}}}}
 	return rapid.SampledFrom([]*authz.Target{
 		{Key: e.Key()}, {Key: e.Key(), Node: drawNode(t), Levels: levels}, {Key: e.Key(), Before: e, After: e}, {Key: e.Key(), After: e}, {Key: e.Key(), Before: e},

@@ -196,3 +196,27 @@ whole := input.subject.id
 	}
 	wg.Wait()
 }
+
+// TestPolicyJudgesRevisions: a call about a revision shows what has come of it, and of
+// each file what tells it from another.
+func TestPolicyJudgesRevisions(t *testing.T) {
+	r := authz.PolicyRevision{
+		Number: 7, Author: "user/ann", User: "ann", Files: map[string]string{"x.rego": "package x"},
+		Checked: &authz.PolicyCheck{OK: true, Cases: 3}, Difference: &authz.AccessSummary{Lost: 2, Complete: true},
+		Approvals: []authz.PolicyApproval{{By: "user/bob", User: "bob"}}, Publications: []authz.Publication{{From: 6}},
+	}
+	d := decide(t, `
+decision := {"outcome": "allow", "reason": concat(" ", [input.target.type, input.target.id, old.user, size, lost, approver, from])} if {
+	input.action.name == "admin:publish"
+	input.target.after.checked.ok
+}
+old := input.target.before
+size := format_int(old.files["x.rego"].size, 10)
+lost := format_int(old.difference.lost, 10)
+approver := concat(",", [a.user | some a in old.approvals])
+from := concat(",", [format_int(p.from, 10) | some p in old.publications])`,
+		&authz.Query{Action: authz.Action{Name: authz.PublishCall}, Resource: authz.CallResource(r.Key())},
+		&authz.Facts{Target: &authz.Target{Key: r.Key(), Before: r, After: r}})
+	require.NoError(t, d.Err)
+	require.Equal(t, "policy 7 ann 9 2 bob 6", d.Reason)
+}
