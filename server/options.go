@@ -26,9 +26,11 @@ type StoreOptions struct {
 // Options of a Server. The zero value of HTTP takes httpapi's defaults; who is let in
 // there is not HTTP's to say.
 type Options struct {
-	Addr          string // host:port; port 0: any free one
-	Store         StoreOptions
-	Policies      string // folder of Rego beside what is built in; empty: none
+	Addr     string // host:port; port 0: any free one
+	Store    StoreOptions
+	Policies string // folder of Rego beside what is built in; empty: none
+	// Handover gives the policies instead of the folder; nil: the folder does.
+	Handover      *Handover
 	DefaultPortal string
 	// Anonymous is what callers without a key may do. Nil: decide, search and
 	// explain where only this machine can call, and nothing elsewhere.
@@ -81,6 +83,9 @@ func loadModules(folder string) (policy.Modules, error) {
 
 // policySource is where a server takes its policies from.
 func policySource(o *Options) live.Policies {
+	if o.Handover != nil {
+		return o.Handover.source()
+	}
 	p := live.Policies{Compile: func(last *policy.Program) (*policy.Program, error) {
 		modules, err := loadModules(o.Policies)
 		if err != nil {

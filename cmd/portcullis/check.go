@@ -193,16 +193,7 @@ func modulesOf(dir string) (policy.Modules, error) {
 
 // checkData checks the portals and suites below a folder.
 func (k *checked) checkData(dir, policyFolder string) error {
-	var portals, suites []string
-	err := walk(dir, func(name string, d fs.DirEntry) {
-		switch {
-		case d.IsDir():
-		case d.Name() == "portal.yaml":
-			portals = append(portals, path.Dir(name))
-		case fixture.IsSuite(d.Name()):
-			suites = append(suites, name)
-		}
-	})
+	portals, suites, err := dataBelow(dir)
 	if err != nil {
 		return err
 	}
@@ -222,6 +213,20 @@ func (k *checked) checkData(dir, policyFolder string) error {
 		}
 	}
 	return k.checkScenes(right, policyFolder)
+}
+
+// dataBelow returns the folders of portals, and the suites, below a folder.
+func dataBelow(dir string) (portals, suites []string, err error) {
+	err = walk(dir, func(name string, d fs.DirEntry) {
+		switch {
+		case d.IsDir():
+		case d.Name() == "portal.yaml":
+			portals = append(portals, path.Dir(name))
+		case fixture.IsSuite(d.Name()):
+			suites = append(suites, name)
+		}
+	})
+	return portals, suites, err
 }
 
 // roots returns what to load for the portals' folders: the folder itself when it has
@@ -250,12 +255,7 @@ func ownsID(dir string) bool {
 }
 
 func (k *checked) checkPortals(dir string) error {
-	root, err := os.OpenRoot(filepath.FromSlash(dir))
-	if err != nil {
-		return authz.Errorf(authz.NotFound, "the portals in %s cannot be read: %s", dir, pathReason(err))
-	}
-	defer root.Close()
-	worlds, err := fixture.Load(root.FS())
+	worlds, err := portalsIn(dir)
 	k.portals += max(1, len(worlds))
 	return k.addProblems(dir, "fixture", err)
 }

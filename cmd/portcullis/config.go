@@ -55,7 +55,7 @@ func configHelp() kong.Option {
 	vars := kong.Vars{
 		"server_variable": serverVariable, "addr_variable": addrVariable, "server_default": "http://" + config.Default().Addr,
 		"permissions": strings.Join(permissionNames(&authz.Caller{Permissions: authz.Permissions()}), ", "), "wait_default": waitDefault.String(), "exit_not_allowed": strconv.Itoa(exitNotAllowed),
-		"exit_failed": strconv.Itoa(exitFailed), "exit_coverage": strconv.Itoa(exitCoverage), "service_chain": serviceChain,
+		"exit_failed": strconv.Itoa(exitFailed), "exit_differs": strconv.Itoa(exitDiffers), "exit_coverage": strconv.Itoa(exitCoverage), "service_chain": serviceChain,
 	}
 	for _, k := range config.Reference() {
 		text := strings.TrimSuffix(k.Doc, ".")

@@ -16,18 +16,24 @@ import (
 
 // prepareDemo points the flags at a throw-away folder and the demo's portal.
 func (c *serveCmd) prepareDemo() (dir string, err error) {
-	if c.Data != nil || c.MongoURI != nil {
-		return "", authz.Errorf(authz.Invalid, "--demo has a database of its own: leave out --data and --mongo-uri")
-	}
-	if dir, err = os.MkdirTemp("", "portcullis-demo-"); err != nil {
-		return "", authz.Errorf(authz.Unavailable, "no folder for the demo's database: %v", err).Because(err)
-	}
-	none, portal := "", demoPortal
-	c.Data = &dir
-	c.MongoURI = &none
-	if c.DefaultPortal == nil {
+	dir, err = c.throwAway("--demo")
+	if portal := demoPortal; c.DefaultPortal == nil {
 		c.DefaultPortal = &portal
 	}
+	return dir, err
+}
+
+// throwAway points the flags at a new folder for an embedded database, which the
+// caller removes. mode is the flag that asks for it.
+func (c *serveCmd) throwAway(mode string) (dir string, err error) {
+	if c.Data != nil || c.MongoURI != nil {
+		return "", authz.Errorf(authz.Invalid, "%s has a database of its own: leave out --data and --mongo-uri", mode)
+	}
+	if dir, err = os.MkdirTemp("", "portcullis-"+mode[2:]+"-"); err != nil {
+		return "", authz.Errorf(authz.Unavailable, "no folder for the database of %s: %v", mode, err).Because(err)
+	}
+	none := ""
+	c.Data, c.MongoURI = &dir, &none
 	return dir, nil
 }
 

@@ -20,7 +20,7 @@ func TestFlagsAreTheKeys(t *testing.T) {
 	for _, command := range []string{"serve", "config check", "config show"} {
 		got := map[string]string{}
 		for _, f := range flagsOf(t, command) {
-			if !slices.Contains([]string{"help", "config", "demo"}, f.name) {
+			if !slices.Contains([]string{"help", "config", "demo", "dev"}, f.name) {
 				got[f.name] = f.key
 			}
 		}

@@ -23,6 +23,7 @@ const (
 	exitCompile    = 3 // test, check, fmt: the policies do not compile
 	exitFailed     = 4 // test: a case failed
 	exitCoverage   = 5 // test: no case failed, but too little of the policies is covered
+	exitDiffers    = 4 // diff: access differs more than is allowed, or was not compared whole
 	exitNotAllowed = 6 // decide --exit-code: an answer, but not allow
 	exitRefused    = 6 // admin, casbin: the policy refuses what was to be done
 )
@@ -43,6 +44,7 @@ type cli struct {
 	Decide      decideCmd      `cmd:"" help:"Ask one question, of a server or of a fixture folder."`
 	Test        testCmd        `cmd:"" help:"Hold policies and portals against their decision tables."`
 	Check       checkCmd       `cmd:"" help:"Check policies, portals and suites."`
+	Diff        diffCmd        `cmd:"" help:"Show who gains and who loses access between two folders."`
 	Fmt         fmtCmd         `cmd:"" help:"Format policies, as opa fmt does."`
 	Init        initCmd        `cmd:"" help:"Start a portal of your own from a preset."`
 	Schema      schemaCmd      `cmd:"" help:"Show or write JSON schemas of what people write by hand."`

@@ -14,12 +14,16 @@ import (
 type serveCmd struct {
 	storeFlags
 	serviceFlags
-	Demo bool `help:"Serve the demo portals from a throw-away embedded database, and show what to ask them."`
+	Demo bool   `help:"Serve the demo portals from a throw-away embedded database, and show what to ask them." xor:"mode"`
+	Dev  string `help:"Serve the portals of a folder from a throw-away embedded database, and follow it: on each save, test what the change touches, show who gains and who loses access, and serve it if it is good." xor:"mode" placeholder:"DIR"`
 }
 
 // Run serves until it is told to stop.
 func (c *serveCmd) Run(ctx context.Context, s *streams) error {
-	if !c.Demo {
+	switch {
+	case c.Dev != "":
+		return c.dev(ctx, s)
+	case !c.Demo:
 		return c.serve(ctx, s)
 	}
 	dir, err := c.prepareDemo()

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -194,11 +193,7 @@ func annotate(s *streams, run *testreport.Run) error {
 }
 
 func (c *testCmd) text(s *streams, stamp string) testreport.TextOptions {
-	width, err := strconv.Atoi(variable(s.env, "COLUMNS"))
-	if err != nil {
-		width = 0
-	}
-	return testreport.TextOptions{Verbose: c.Verbose, Color: colored(c.Color, s), Width: width, Stamp: stamp}
+	return testreport.TextOptions{Verbose: c.Verbose, Color: colored(c.Color, s), Width: columns(s), Stamp: stamp}
 }
 
 func (c *testCmd) annotated(s *streams) bool {

@@ -1,12 +1,15 @@
 package adminapi
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/portcullis-authz/portcullis/server/accessdiff"
+	"github.com/portcullis-authz/portcullis/server/accessreport"
 	"github.com/portcullis-authz/portcullis/server/admin"
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -67,6 +70,11 @@ type (
 	getExamination struct {
 		ExaminationPath
 		Calling
+	}
+	getReport struct {
+		ExaminationPath
+		Calling
+		Format string `query:"format" enum:"text,markdown,json" default:"text" doc:"text for people, Markdown for a comment on a pull request, or the JSON that portcullis diff writes"`
 	}
 	cancelExamination struct {
 		ExaminationPath
@@ -185,6 +193,8 @@ func (r *registrar) policies() {
 		func(ctx context.Context, in *getExamination) (*ExaminationAnswer, error) {
 			return a.getExamination(ctx, in)
 		})
+	register(r, op("get_report", http.MethodGet, examinations+"/report", "Read the report of a preview", "Of one that is done.", 0),
+		func(ctx context.Context, in *getReport) (*ReportAnswer, error) { return a.getReport(ctx, in) })
 	register(r, op("cancel_examination", http.MethodDelete, examinations, "Cancel a check or a preview", "One that is over stays as it is.", http.StatusNoContent),
 		func(ctx context.Context, in *cancelExamination) (*struct{}, error) {
 			call, err := newCall(ctx, in.portal(), in)
@@ -335,4 +345,43 @@ func (a *API) getExamination(ctx context.Context, in *getExamination) (*Examinat
 		return nil, err
 	}
 	return &ExaminationAnswer{Body: shownExamination(&x)}, nil
+}
+
+// ReportAnswer is a report as one text.
+type ReportAnswer struct {
+	Body ReportText
+}
+
+// ReportText is the report in the form that was asked for.
+type ReportText struct {
+	Format string `json:"format" enum:"text,markdown,json" doc:"form of the text" example:"text"`
+	Text   string `json:"text" doc:"the report" example:"helpdesk: nobody's access differs"`
+}
+
+func (a *API) getReport(ctx context.Context, in *getReport) (*ReportAnswer, error) {
+	call, err := newCall(ctx, in.portal(), in)
+	if err != nil {
+		return nil, err
+	}
+	x, err := a.service.Examination(ctx, call, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if x.Report == nil {
+		return nil, authz.Errorf(authz.NotFound, "examination %q has no report: it is no preview that is done", in.ID)
+	}
+	var text bytes.Buffer
+	c := &accessreport.Comparison{Reports: []*accessdiff.Report{x.Report}}
+	switch in.Format {
+	case "json":
+		err = accessreport.JSON(&text, c)
+	case "markdown":
+		err = accessreport.Markdown(&text, c)
+	default:
+		err = accessreport.Text(&text, c, accessreport.TextOptions{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &ReportAnswer{Body: ReportText{Format: in.Format, Text: text.String()}}, nil
 }

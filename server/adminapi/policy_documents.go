@@ -122,10 +122,11 @@ type AccessReport struct {
 
 // AccessChange is a difference that befalls the same users at all of its places.
 type AccessChange struct {
-	Kind   string        `json:"kind" enum:"lost,gained,changed" doc:"which way access differs" example:"gained"`
-	Users  int           `json:"users" minimum:"0" doc:"how many" example:"12"`
-	Places []AccessPlace `json:"places" nullable:"false" doc:"what they may now do, or may not"`
-	Groups []AccessGroup `json:"groups" nullable:"false" doc:"those users, the largest group first"`
+	Kind      string        `json:"kind" enum:"lost,gained,changed" doc:"which way access differs" example:"gained"`
+	Users     int           `json:"users" minimum:"0" doc:"how many" example:"12"`
+	Anonymous bool          `json:"anonymous" doc:"visitors who have not logged in are among those it befalls" example:"false"`
+	Places    []AccessPlace `json:"places" nullable:"false" doc:"what they may now do, or may not"`
+	Groups    []AccessGroup `json:"groups" nullable:"false" doc:"those users, the largest group first"`
 }
 
 // AccessPlace is an action at a screen node or at records.
@@ -188,7 +189,7 @@ func shownReport(r *accessdiff.Report) *AccessReport {
 		Changes: make([]AccessChange, 0, len(r.Changes)), Missing: append([]string{}, r.Missing...), Seconds: r.Took.Seconds(),
 	}
 	for _, c := range r.Changes {
-		shown := AccessChange{Kind: string(c.Kind), Users: c.Users, Places: make([]AccessPlace, 0, len(c.Places)), Groups: make([]AccessGroup, 0, len(c.Groups))}
+		shown := AccessChange{Kind: string(c.Kind), Users: c.Users, Anonymous: c.Anonymous, Places: make([]AccessPlace, 0, len(c.Places)), Groups: make([]AccessGroup, 0, len(c.Groups))}
 		for _, p := range c.Places {
 			shown.Places = append(shown.Places, AccessPlace{
 				Action: p.Action, Type: p.Type, ID: p.ID, Title: p.Title, Records: p.Records, Sample: p.Sample, Before: shownResult(&p.Before), After: shownResult(&p.After),

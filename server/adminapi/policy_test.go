@@ -124,6 +124,7 @@ func policyExchanges() map[string][]exchange {
 		"publish_revision":   {{method: "POST", path: at + "/revisions/7/publish", body: `{"expected":6}`, status: 200}},
 		"return_policy":      {{method: "POST", path: at + "/return", body: `{"number":0}`, status: 200}},
 		"get_examination":    {{method: "GET", path: at + "/examinations/x-1", status: 200}},
+		"get_report":         {{method: "GET", path: at + "/examinations/x-1/report?format=markdown", status: 200}, {method: "GET", path: at + "/examinations/x-1/report?format=json", status: 200}},
 		"cancel_examination": {{method: "DELETE", path: at + "/examinations/x-1", status: 204}},
 	}
 }

@@ -67,19 +67,13 @@ const maxEntries = 200_000
 // Wrong suites and portals give a *[yamltree.Error] with everything wrong in all
 // of them, and policies that do not compile a *[CompileError].
 func Load(from Source) (*Project, error) {
-	if len(from.Paths) == 0 {
-		from.Paths = []string{"."}
-	}
-	if from.Limit == 0 {
-		from.Limit = 10 * time.Second
-	}
-	p := &Project{limit: from.Limit, files: map[string]string{}, portals: map[string]map[string]*authz.World{}, scenes: map[sceneKey]*scene{}}
+	p := newProject(&from)
 	l := &loader{project: p}
 	names, err := l.suiteFiles(from.Paths)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.loadPolicies(from); err != nil {
+	if err := p.loadPolicies(&from); err != nil {
 		return nil, err
 	}
 	for _, name := range names {
@@ -91,8 +85,28 @@ func Load(from Source) (*Project, error) {
 	return p, nil
 }
 
+// Policies compiles a project's policies alone. The error is as that of [Load].
+func Policies(from Source) (*policy.Program, error) {
+	p := newProject(&from)
+	if err := p.loadPolicies(&from); err != nil {
+		return nil, err
+	}
+	return p.program, nil
+}
+
+// newProject returns a project that holds nothing yet, and gives from its defaults.
+func newProject(from *Source) *Project {
+	if len(from.Paths) == 0 {
+		from.Paths = []string{"."}
+	}
+	if from.Limit == 0 {
+		from.Limit = 10 * time.Second
+	}
+	return &Project{limit: from.Limit, files: map[string]string{}, portals: map[string]map[string]*authz.World{}, scenes: map[sceneKey]*scene{}}
+}
+
 // loadPolicies reads and compiles the policies with their tests.
-func (p *Project) loadPolicies(from Source) error {
+func (p *Project) loadPolicies(from *Source) error {
 	dirs, err := from.PolicyFolders()
 	if err != nil {
 		return err

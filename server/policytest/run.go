@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ type Options struct {
 	// Filter picks the cases whose name it matches: "acumatica/AC-01 the assistant
 	// sees the company profile", the folder of the suite first. Nil: all.
 	Filter   *regexp.Regexp
+	Select   *Selection    // nil: all
 	Workers  int           // cases at the same time; below 1: one for each processor
 	Coverage bool          // find out which lines of the policies take part
 	Examine  bool          // give rules and facts of all cases, not of failed ones alone
@@ -44,7 +46,9 @@ func Run(ctx context.Context, p *Project, o Options) (*Report, error) {
 		r.coverage = policy.NewCoverage()
 	}
 	for _, s := range p.Suites {
-		r.suite(s)
+		if o.Select == nil || slices.Contains(o.Select.Suites, s.File) {
+			r.suite(s)
+		}
 	}
 	r.work(ctx)
 	if err := ctx.Err(); err != nil {
@@ -54,7 +58,7 @@ func Run(ctx context.Context, p *Project, o Options) (*Report, error) {
 	for i := range r.jobs {
 		report.Results = append(report.Results, r.jobs[i].result)
 	}
-	if !r.only {
+	if !r.only && (o.Select == nil || o.Select.Rego) {
 		tests, err := r.rego(ctx)
 		if err != nil {
 			return nil, err

@@ -187,9 +187,18 @@ func (l *loader) sceneOf(s *Suite, w *authz.World, portal string, given []Given,
 	}
 	made, err := newScene(w, l.project.program, before, sameConfig)
 	if err != nil {
-		l.out.Add(yamltree.Problem{File: path.Join(path.Dir(s.File), portal, "portal.yaml"), Msg: err.Error()})
+		l.out.Add(yamltree.Problem{File: portalFile(path.Dir(s.File), portal), Msg: err.Error()})
 		return nil
 	}
 	l.project.scenes[key] = made
 	return made
+}
+
+// portalFile returns the file of a portal that a suite in dir asks: dir is the
+// portal's own folder, or holds it.
+func portalFile(dir, portal string) string {
+	if own := path.Join(dir, "portal.yaml"); regular(own) {
+		return own
+	}
+	return path.Join(dir, portal, "portal.yaml")
 }

@@ -25,9 +25,9 @@ func GitHub(w io.Writer, r *Run, locate func(file string) string) error {
 		switch c.Status {
 		case policytest.StatusPassed, policytest.StatusPending:
 		case policytest.StatusSkipped:
-			annotate(&b, "warning", locate(c.Suite), c.Line, title(c), "skipped: "+c.Why)
+			Annotate(&b, "warning", locate(c.Suite), c.Line, title(c), "skipped: "+c.Why)
 		default:
-			annotate(&b, "error", locate(c.Suite), c.Line, title(c), strings.Join(failure(c), "\n"))
+			Annotate(&b, "error", locate(c.Suite), c.Line, title(c), strings.Join(failure(c), "\n"))
 		}
 	}
 	for _, c := range r.Complaints {
@@ -35,7 +35,7 @@ func GitHub(w io.Writer, r *Run, locate func(file string) string) error {
 		if file != "" {
 			file = locate(file)
 		}
-		annotate(&b, "error", file, c.Line, complaintSuite, c.Text)
+		Annotate(&b, "error", file, c.Line, complaintSuite, c.Text)
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -51,8 +51,8 @@ func command(s string) string {
 	}, s)
 }
 
-// annotate writes one workflow command.
-func annotate(b *bytes.Buffer, level, file string, line int, title, message string) {
+// Annotate writes one workflow command. No file: it is about the run as a whole.
+func Annotate(b *bytes.Buffer, level, file string, line int, title, message string) {
 	b.WriteString("::" + level + " ")
 	if file != "" {
 		fmt.Fprintf(b, "file=%s,line=%d,", propertyEscapes.Replace(command(file)), max(line, 1))

@@ -82,6 +82,7 @@ func TestGolden(t *testing.T) {
 		"text.txt":         text(testreport.TextOptions{}),
 		"text_verbose.txt": text(testreport.TextOptions{Verbose: true}),
 		"text_color.txt":   text(testreport.TextOptions{Color: true, Width: 60}),
+		"text_brief.txt":   func(w io.Writer, r *testreport.Run) error { return testreport.Brief(w, r, testreport.TextOptions{}) },
 		"report.json":      testreport.JSON,
 		"junit.xml":        testreport.JUnit,
 		"github.txt":       func(w io.Writer, r *testreport.Run) error { return testreport.GitHub(w, r, locate) },

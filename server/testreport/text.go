@@ -50,13 +50,17 @@ func Text(w io.Writer, r *Run, o TextOptions) error {
 	for _, c := range r.Complaints {
 		p.line(0, p.color(red, "not passed: ")+terminal.Printable(c.String()))
 	}
+	p.summary(r)
+	_, err := w.Write(p.b.Bytes())
+	return err
+}
+
+func (p *printer) summary(r *Run) {
 	color := green
 	if Count(r.Results).Failed > 0 || len(r.Complaints) > 0 {
 		color = red
 	}
-	p.line(0, strings.TrimSpace(o.Stamp+" "+p.color(color, Summary(r.Report))))
-	_, err := w.Write(p.b.Bytes())
-	return err
+	p.line(0, strings.TrimSpace(p.o.Stamp+" "+p.color(color, Summary(r.Report))))
 }
 
 // printer gathers text.
