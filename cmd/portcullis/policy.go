@@ -54,6 +54,7 @@ type revision struct {
 	Number       int64                   `json:"number"`
 	Parent       int64                   `json:"parent"`
 	Author       string                  `json:"author"`
+	User         string                  `json:"user"`
 	Message      string                  `json:"message"`
 	At           string                  `json:"at"`
 	Files        map[string]revisionFile `json:"files"`
@@ -86,6 +87,7 @@ type (
 	}
 	revisionApproval struct {
 		By   string `json:"by"`
+		User string `json:"user"`
 		At   string `json:"at"`
 		Note string `json:"note"`
 	}
@@ -102,6 +104,14 @@ func policyName(number int64) string {
 		return "the folder's policy"
 	}
 	return "policy " + strconv.FormatInt(number, 10)
+}
+
+// person names who it was: the user, or else the program.
+func person(by, user string) string {
+	if user != "" {
+		return "user/" + user
+	}
+	return by
 }
 
 // published returns in words when the revision came into force last, or "".
@@ -222,7 +232,7 @@ func (c *policyLogCmd) Run(ctx context.Context, s *streams) error {
 		if err != nil {
 			return err
 		}
-		t.Add(strconv.FormatInt(r.Number, 10), strconv.FormatInt(r.Parent, 10), r.Author, r.Checked.text(), r.Difference.text(),
+		t.Add(strconv.FormatInt(r.Number, 10), strconv.FormatInt(r.Parent, 10), person(r.Author, r.User), r.Checked.text(), r.Difference.text(),
 			strconv.Itoa(len(r.Approvals)), strconv.Itoa(len(r.Publications)), r.Message)
 	}
 	if err := a.table(t, "There is none."); err != nil {
@@ -272,11 +282,11 @@ func (a *administration) showRevision(r *revision) error {
 		fmt.Fprintf(a.s.out, "  %-10s %s\n", name, terminal.Printable(value))
 	}
 	fmt.Fprintf(a.s.out, "policy %d: %s\n", r.Number, terminal.Printable(r.Message))
-	line("made", fmt.Sprintf("%s by %s, from %s", r.At, r.Author, policyName(r.Parent)))
+	line("made", fmt.Sprintf("%s by %s, from %s", r.At, person(r.Author, r.User), policyName(r.Parent)))
 	line("checked", r.Checked.text())
 	line("previewed", r.Difference.text())
 	for _, p := range r.Approvals {
-		line("approved", strings.TrimSpace(fmt.Sprintf("%s by %s  %s", p.At, p.By, p.Note)))
+		line("approved", strings.TrimSpace(fmt.Sprintf("%s by %s  %s", p.At, person(p.By, p.User), p.Note)))
 	}
 	for _, p := range r.Publications {
 		line("published", fmt.Sprintf("%s by %s, over %s", p.At, p.By, policyName(p.From)))

@@ -55,7 +55,10 @@ func (s *Service) ReturnPolicy(ctx context.Context, call Call, number int64, exp
 
 // publication returns the revision with the publication that the write makes.
 func publication(_ context.Context, w *writing, old *authz.PolicyRevision) (*authz.PolicyRevision, error) {
-	by, _ := w.actor()
+	by, behalf := w.actor()
+	if behalf != "" {
+		by = behalf // the audit has the key that was used
+	}
 	r := old.PublishedBy(authz.Publication{At: w.now, By: by, From: w.policy.Published})
 	return &r, nil
 }
