@@ -98,7 +98,7 @@ func TestPublishingPage(t *testing.T) {
 			continue
 		}
 		if strings.Contains(s.command, "portcullis policy") && served == nil {
-			served = serveWithKey(t, dir)
+			served = serveWithKey(t, dir, "--limits-eval", "10s")
 		}
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", s.command)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), served...)
@@ -112,11 +112,11 @@ var publishing = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\S+Z|\b[0-9a-f]{12}\b|\(\
 
 // serveWithKey serves the portal of the folder, and returns the environment of those who
 // ask it with the key in key.json.
-func serveWithKey(t *testing.T, dir string) []string {
+func serveWithKey(t *testing.T, dir string, more ...string) []string {
 	t.Helper()
 	var made struct{ Key string }
 	require.NoError(t, json.Unmarshal([]byte(page(t, filepath.Join(dir, "key.json"))), &made))
-	p, err := startProcess(dir, os.Environ(), "serve", "--policies", "policies", "--addr", "127.0.0.1:0", "--limits-eval", "10s", "--limits-request", "1m")
+	p, err := startProcess(dir, os.Environ(), append([]string{"serve", "--policies", "policies", "--addr", "127.0.0.1:0", "--limits-request", "1m"}, more...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
