@@ -2,32 +2,42 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
+	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/findings"
 	"github.com/portcullis-authz/portcullis/server/fixture"
 	"github.com/portcullis-authz/portcullis/server/policy"
+	"github.com/portcullis-authz/portcullis/server/policytest"
 )
 
 type checkCmd struct {
 	Paths    []string `arg:"" optional:"" help:"Folders with policies, portals and suites; the current one by default." default:"."`
 	Policies string   `help:"Folder of Rego to check; else the folder policies in each path, or without any ./policies." placeholder:"DIR"`
 	Strict   bool     `help:"Warnings fail too."`
-	Format   string   `help:"text, json or github." enum:"text,json,github" default:"text"`
+	Format   string   `help:"text, json, github or sarif." enum:"text,json,github,sarif" default:"text"`
+
+	Data    bool          `help:"Look at policies, portals and suites together: what nobody reaches, what never matters, what no case covers."`
+	Now     time.Time     `help:"With --data, the moment of its questions (RFC 3339); now when not given." placeholder:"TIME"`
+	Level   []string      `help:"With --data, the level of a rule: error, warning, note or off. Overrides .portcullis-check.yaml; may be repeated." placeholder:"RULE=LEVEL"`
+	Max     int           `help:"With --data, how many of its findings are shown for each rule, from 1 to 10000; the others are counted." default:"20"`
+	Timeout time.Duration `help:"With --data, the time after which it tells what it has not looked at." default:"60s"`
 }
 
 // Run reports everything that is to be mended below the paths at once.
-func (c *checkCmd) Run(s *streams) error {
+func (c *checkCmd) Run(ctx context.Context, s *streams) error {
+	if err := c.validate(); err != nil {
+		return err
+	}
 	var k checked
 	if err := c.collect(&k); err != nil {
 		return err
@@ -35,13 +45,18 @@ func (c *checkCmd) Run(s *streams) error {
 	if k.policies+k.portals+k.suites == 0 {
 		return authz.Errorf(authz.Invalid, "nothing to check below %s: want .rego files, portals (%s) or suites (decisions.yaml)", strings.Join(c.Paths, ", "), "portal.yaml")
 	}
+	if c.Data {
+		if err := c.find(ctx, &k); err != nil {
+			return err
+		}
+	}
 	if err := k.show(s.out, c.Format); err != nil {
 		return err
 	}
 	switch {
 	case k.uncompiled:
 		return exitError(exitCompile)
-	case k.count(policy.SeverityError) > 0 || c.Strict && len(k.findings) > 0:
+	case k.count(policy.SeverityError) > 0 || c.Strict && k.count(policy.SeverityWarning) > 0:
 		return exitError(exitFault)
 	}
 	return nil
@@ -61,9 +76,11 @@ func (c *checkCmd) collect(k *checked) error {
 		}
 	}
 	for i, dir := range c.Paths {
-		if err := k.checkData(dir, folders[i]); err != nil {
+		f := &folder{dir: dir, policies: folders[i], placed: c.Data}
+		if err := k.checkData(f); err != nil {
 			return err
 		}
+		k.folders = append(k.folders, f)
 	}
 	return nil
 }
@@ -146,6 +163,18 @@ type checked struct {
 	findings                  []policy.Finding
 	policies, portals, suites int
 	uncompiled                bool
+
+	folders []*folder
+	more    map[string]int // findings that are not shown, by rule
+	missing []string       // what was not looked at
+}
+
+// folder is one of the paths, with what is read there.
+type folder struct {
+	dir, policies string
+	placed        bool // whether the places of the portals' data are kept
+	portals       []findings.Portal
+	suites        *policytest.Project // nil: something in it is at fault
 }
 
 func (k *checked) count(s policy.Severity) (n int) {
@@ -192,13 +221,13 @@ func modulesOf(dir string) (policy.Modules, error) {
 }
 
 // checkData checks the portals and suites below a folder.
-func (k *checked) checkData(dir, policyFolder string) error {
-	portals, suites, err := dataBelow(dir)
+func (k *checked) checkData(f *folder) error {
+	portals, suites, err := dataBelow(f.dir)
 	if err != nil {
 		return err
 	}
 	for _, root := range roots(portals, suites) {
-		if err := k.checkPortals(root); err != nil {
+		if err := k.checkPortals(f, root); err != nil {
 			return err
 		}
 	}
@@ -212,7 +241,7 @@ func (k *checked) checkData(dir, policyFolder string) error {
 			right = append(right, name)
 		}
 	}
-	return k.checkScenes(right, policyFolder)
+	return k.checkScenes(f, right)
 }
 
 // dataBelow returns the folders of portals, and the suites, below a folder.
@@ -254,81 +283,27 @@ func ownsID(dir string) bool {
 	return err == nil && (strings.HasPrefix(string(text), "id:") || strings.Contains(string(text), "\nid:"))
 }
 
-func (k *checked) checkPortals(dir string) error {
-	worlds, err := portalsIn(dir)
-	k.portals += max(1, len(worlds))
+func (k *checked) checkPortals(f *folder, dir string) error {
+	root, err := os.OpenRoot(filepath.FromSlash(dir))
+	if err != nil {
+		return authz.Errorf(authz.NotFound, "the portals in %s cannot be read: %s", dir, pathReason(err))
+	}
+	defer root.Close()
+	n, err := f.read(dir, root.FS())
+	k.portals += max(1, n)
 	return k.addProblems(dir, "fixture", err)
 }
 
-// show writes the findings. A file without a finding is not named.
-func (k *checked) show(w io.Writer, format string) error {
-	switch format {
-	case "json":
-		return k.showJSON(w)
-	case "github":
-		return k.showGitHub(w)
+// read reads the portals in a folder and returns how many there are. It keeps them
+// where their places are wanted.
+func (f *folder) read(dir string, fsys fs.FS) (int, error) {
+	if !f.placed {
+		worlds, err := fixture.Load(fsys)
+		return len(worlds), err
 	}
-	var b strings.Builder
-	for _, f := range k.findings {
-		fmt.Fprintf(&b, "%s\n", f)
+	all, err := fixture.LoadPlaced(fsys)
+	for _, p := range all {
+		f.portals = append(f.portals, findings.Portal{Root: dir, Placed: p})
 	}
-	of := fmt.Sprintf("%s, %s, %s", plural(k.policies, "policy file"), plural(k.portals, "portal"), plural(k.suites, "suite"))
-	if len(k.findings) == 0 {
-		fmt.Fprintf(&b, "nothing to mend: %s\n", of)
-	} else {
-		fmt.Fprintf(&b, "%s, %s in %s\n", plural(k.count(policy.SeverityError), "error"), plural(k.count(policy.SeverityWarning), "warning"), of)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// shownFinding is a finding as JSON shows it.
-type shownFinding struct {
-	File     string          `json:"file"`
-	Line     int             `json:"line,omitempty"`
-	Column   int             `json:"column,omitempty"`
-	Rule     string          `json:"rule"`
-	Severity policy.Severity `json:"severity"`
-	Message  string          `json:"message"`
-	Fix      string          `json:"fix,omitempty"`
-}
-
-func (k *checked) showJSON(w io.Writer) error {
-	out := struct {
-		Compiles bool           `json:"compiles"`
-		Errors   int            `json:"errors"`
-		Warnings int            `json:"warnings"`
-		Findings []shownFinding `json:"findings"`
-	}{!k.uncompiled, k.count(policy.SeverityError), k.count(policy.SeverityWarning), []shownFinding{}}
-	for _, f := range k.findings {
-		out.Findings = append(out.Findings, shownFinding{f.File, f.Line, f.Column, f.Rule, f.Severity, f.Msg, f.Fix})
-	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(out)
-}
-
-// showGitHub writes the findings as workflow commands, which GitHub shows at the lines.
-func (k *checked) showGitHub(w io.Writer) error {
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
-	for _, f := range k.findings {
-		at := "file=" + property.Replace(f.File)
-		if f.Line > 0 {
-			at += fmt.Sprintf(",line=%d,col=%d", f.Line, f.Column)
-		}
-		f.File, f.Line = "", 0
-		if _, err := fmt.Fprintf(w, "::%s %s,title=%s::%s\n", f.Severity, at, property.Replace("check: "+f.Rule), data.Replace(strings.TrimPrefix(f.String(), ": "))); err != nil {
-			return err
-		}
-	}
-	return nil
+	return len(all), err
 }

@@ -29,15 +29,19 @@ func (k *checked) checkSuite(name string) (bool, error) {
 // checkScenes holds suites that are right in themselves against the portals that
 // they ask: whether those exist, and whether each change that a case makes leaves
 // a portal that is right.
-func (k *checked) checkScenes(suites []string, policyFolder string) error {
-	if len(suites) == 0 || k.uncompiled {
+func (k *checked) checkScenes(f *folder, suites []string) error {
+	if k.uncompiled || len(suites) == 0 && !f.placed {
 		return nil
 	}
-	_, err := policytest.Load(policytest.Source{Paths: suites, Policies: policyFolder})
+	if len(suites) == 0 {
+		suites = []string{f.dir}
+	}
+	project, err := policytest.Load(policytest.Source{Paths: suites, Policies: f.policies})
 	if compile, ok := errors.AsType[*policytest.CompileError](err); ok {
 		k.uncompiled = true
 		return compile
 	}
+	f.suites = project
 	return k.addProblems("", "suite", err)
 }
 

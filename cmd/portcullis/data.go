@@ -143,6 +143,9 @@ func (c *exportCmd) Run(ctx context.Context, s *streams) error {
 		}
 		for i := range worlds {
 			fmt.Fprintf(s.out, "exported %s to %s\n", worlds[i].Portal.ID, c.Folder)
+			if kept := worlds[i].Published; kept != nil {
+				fmt.Fprintf(s.out, "  its policy, revision %d, is kept in the store and is not among the files: portcullis policy pull has it\n", kept.Number)
+			}
 		}
 		return nil
 	})

@@ -121,7 +121,7 @@ func TestDev(t *testing.T) {
 	f.write(t, "policies/mine.rego", "package mine\n\ndecision := {\"outcome\": \"deny\", \"reason\": \"shut\"}\n")
 	text := f.awaits(t, `^\d\d:\d\d:\d\d serving policy [0-9a-f]{12}$`)
 	require.Regexp(t, `(?m)^FAIL mine/decisions\.yaml:4 MY-01: outcome: want allow, got deny\n\d\d:\d\d:\d\d 0 cases passed, 1 failed in`, text)
-	require.Contains(t, text, "mine: served -> saved\n  nobody")
+	require.Contains(t, text, "mine: served -> saved\n  of 1 user, 1 loses access")
 	require.LessOrEqual(t, strings.Count(text, "\n"), 25)
 	f.decides(t, "deny shut")
 

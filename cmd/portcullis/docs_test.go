@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/portcullis-authz/portcullis/policies"
+	"github.com/portcullis-authz/portcullis/server/findings"
 	"github.com/portcullis-authz/portcullis/server/schema"
 )
 
@@ -174,6 +175,13 @@ func TestFindingsAreDocumented(t *testing.T) {
 		for _, m := range regexp.MustCompile(`\[([a-z-]+)\] `).FindAllStringSubmatch(page(t, name), -1) {
 			require.Contains(t, page(t, policiesPage), "`"+m[1]+"`", name)
 		}
+	}
+}
+
+// TestDataFindingsAreDocumented: so have those of --data, with their levels.
+func TestDataFindingsAreDocumented(t *testing.T) {
+	for _, r := range findings.Rules() {
+		require.Contains(t, page(t, policiesPage), "\n| `"+r.Name+"` | "+string(r.Level)+" | ")
 	}
 }
 

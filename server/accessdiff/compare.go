@@ -57,15 +57,14 @@ type pass struct {
 	typ     string
 	scopes  [2]*policy.Scope
 	same    bool // both sides answer by the same rules and settings
-	texts   *interner
-	ids     *interner
 	memo    [2]map[cell]*answer
 	known   map[string]*answer // by text, so that equal answers are one
 	placeAt map[string]int32
 
-	things  []thing // by number of kind.resources
-	related map[int32][]int32
+	things  []thing           // by number of kind.resources
+	related map[int32][]int32 // the resources that have an id
 	shapes  []shape
+	shapeOf []int32 // by number of kind.resources
 }
 
 // cell is all that an answer can depend on.
@@ -96,10 +95,8 @@ func (c *comparison) compare(ctx context.Context, k *kind) (*outcome, error) {
 	out := &outcome{kind: k}
 	for _, typ := range []string{userSubject, anonymousSubject} {
 		p := &pass{
-			c: c, kind: k, out: out, typ: typ, texts: newInterner(), ids: newInterner(), known: map[string]*answer{},
-			placeAt: map[string]int32{}, related: map[int32][]int32{},
+			c: c, kind: k, out: out, typ: typ, known: map[string]*answer{}, placeAt: map[string]int32{}, related: map[int32][]int32{},
 		}
-		p.ids.of("")
 		if err := p.run(ctx); err != nil {
 			return nil, err
 		}
@@ -141,7 +138,8 @@ func (p *pass) query(r *resource) authz.Query {
 // lookAt describes the resources as the policies can tell them.
 func (p *pass) lookAt() {
 	p.things = make([]thing, len(p.kind.resources))
-	alike := map[string]int{}
+	p.shapeOf = make([]int32, len(p.kind.resources))
+	alike := map[string]int32{}
 	for n := range p.kind.resources {
 		r, t := &p.kind.resources[n], &p.things[n]
 		q := p.query(r)
@@ -151,41 +149,38 @@ func (p *pass) lookAt() {
 			}
 			f := s.facts(&q, s.entities(&q))
 			x := p.scopes[i].Resource(&q.Resource, &f)
-			t.text[i] = p.texts.of("resource " + x.Text)
-			t.ids[i] = p.numbers(x.IDs)
-			rights, fields := p.scopes[i].Reads()
-			t.rights[i] = p.c.rights[i].of(&q, rights, fields)
-		}
-		linked := false
-		for _, ids := range t.ids {
-			for _, id := range ids {
-				if id != 0 && !slices.Contains(p.related[id], int32(n)) {
-					p.related[id] = append(p.related[id], int32(n))
-				}
-				linked = linked || id != 0
+			t.text[i], t.ids[i] = p.c.texts.of("resource "+x.Text), p.c.numbers(x.IDs)
+			if n > 0 && !authz.NodeKind(r.Type).Valid() {
+				t.rights[i] = p.things[0].rights[i] // all are shown on one screen
+				continue
 			}
-		}
-		if !linked {
-			p.shapes = append(p.shapes, shape{[]int32{int32(n)}})
-			continue
+			t.rights[i] = p.c.rights[i].of(&q, p.scopes[i].Rights())
 		}
 		key := fmt.Sprint(t.text, patternOf(nil, t.ids[0]), patternOf(nil, t.ids[1]))
+		if authz.NodeKind(r.Type).Valid() {
+			key = r.ID // each has rights of its own
+		}
 		at, known := alike[key]
 		if !known {
-			at = len(p.shapes)
+			at = int32(len(p.shapes))
 			alike[key] = at
 			p.shapes = append(p.shapes, shape{})
 		}
 		p.shapes[at].members = append(p.shapes[at].members, int32(n))
+		p.shapeOf[n] = at
+		p.relate(int32(n))
 	}
 }
 
-func (p *pass) numbers(ids []string) []int32 {
-	all := make([]int32, len(ids))
-	for i, id := range ids {
-		all[i] = p.ids.of(id)
+// relate takes down the ids of a resource.
+func (p *pass) relate(n int32) {
+	for _, ids := range p.things[n].ids {
+		for _, id := range ids {
+			if all := p.related[id]; id != 0 && (len(all) == 0 || all[len(all)-1] != n) {
+				p.related[id] = append(all, n)
+			}
+		}
 	}
-	return all
 }
 
 // asker are subjects whom neither side's policy can tell apart in questions of the kind.
@@ -202,6 +197,12 @@ func (p *pass) classesOf() []asker {
 	var all []asker
 	at := map[string]int{}
 	var key []byte
+	var people [2][]told
+	for i, s := range p.scopes {
+		if s != nil {
+			people[i] = p.c.people[i].of(s)
+		}
+	}
 	for n, who := range p.c.subjects {
 		if who.typ != p.typ {
 			continue
@@ -212,16 +213,8 @@ func (p *pass) classesOf() []asker {
 			if p.scopes[i] == nil {
 				continue
 			}
-			principal := p.c.principals[i][n]
-			entity := authz.Entity{Type: who.typ, ID: who.id}
-			var x policy.Extract
-			if principal != nil {
-				x = p.scopes[i].User(&entity, &principal.Principal)
-			} else {
-				x = p.scopes[i].User(&entity, nil)
-			}
-			a.text[i], a.ids[i] = p.texts.of("user "+x.Text), p.numbers(x.IDs)
-			if rights, fields := p.scopes[i].Reads(); rights || fields {
+			a.text[i], a.ids[i] = people[i][n].text, people[i][n].ids
+			if read := p.scopes[i].Rights(); read.Rights || read.Fields {
 				a.roles[i] = p.c.roles[i][n]
 			}
 			key = binary.AppendVarint(binary.AppendVarint(key, int64(a.text[i])), int64(a.roles[i]))
@@ -272,37 +265,47 @@ func patternOf(first, second []int32) (e pattern) {
 
 func (e pattern) at(i int) uint64 { return e[i/8] >> (i % 8 * 8) & 0xff }
 
-// class compares the answers to the subjects of one class.
+// class compares the answers to the subjects of one class: at each resource with an id
+// of theirs, and of the others once at each that is alike.
 func (p *pass) class(ctx context.Context, a *asker) error {
 	met := map[int32]bool{}
+	metOf := map[int32]int{}
 	for i := range p.c.both {
 		for _, id := range a.ids[i] {
 			for _, n := range p.related[id] {
-				met[n] = true
+				if !met[n] {
+					met[n] = true
+					metOf[p.shapeOf[n]]++
+				}
 			}
 		}
 	}
 	for _, n := range slices.Sorted(maps.Keys(met)) {
-		if err := p.cell(ctx, a, n, []int32{n}); err != nil {
+		if err := p.cell(ctx, a, n, func() []int32 { return []int32{n} }); err != nil {
 			return err
 		}
 	}
 	for i := range p.shapes {
-		others := p.shapes[i].members
-		if len(met) > 0 {
-			others = slices.DeleteFunc(slices.Clone(others), func(n int32) bool { return met[n] })
+		all := p.shapes[i].members
+		if metOf[int32(i)] == len(all) {
+			continue
 		}
-		if len(others) > 0 {
-			if err := p.cell(ctx, a, others[0], others); err != nil {
-				return err
+		first := slices.IndexFunc(all, func(n int32) bool { return !met[n] })
+		others := func() []int32 {
+			if metOf[int32(i)] == 0 {
+				return all
 			}
+			return slices.DeleteFunc(slices.Clone(all), func(n int32) bool { return met[n] })
+		}
+		if err := p.cell(ctx, a, all[first], others); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // cell compares the answers at one resource, which stands for all of them.
-func (p *pass) cell(ctx context.Context, a *asker, n int32, all []int32) error {
+func (p *pass) cell(ctx context.Context, a *asker, n int32, all func() []int32) error {
 	t := &p.things[n]
 	var cells [2]cell
 	for i := range cells {
@@ -331,7 +334,7 @@ func (p *pass) cell(ctx context.Context, a *asker, n int32, all []int32) error {
 		return nil
 	}
 	if p.kind.action != OtherAction || answers[0].allowed != answers[1].allowed {
-		p.differ(a, all, answers)
+		p.differ(a, all(), answers)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/engine"
+	"github.com/portcullis-authz/portcullis/server/policy"
 )
 
 // Options of a computation.
@@ -72,6 +73,8 @@ type comparison struct {
 	roles      [2][]int32
 	holders    [2][]*engine.Principal // one for each set of roles; nil for that of nobody
 	rights     [2]rightsTable
+	people     [2]peopleTable
+	texts, ids *interner
 
 	total, done, evaluated, late atomic.Int64
 	told                         sync.Mutex
@@ -109,9 +112,12 @@ func (c *comparison) gather() {
 		}
 		c.rights[i].side, c.rights[i].holders, c.rights[i].at = s, c.holders[i], map[rightsKey]*rightsAt{}
 	}
-	texts := newInterner()
+	c.texts, c.ids = newInterner(), newInterner()
+	c.texts.of("")
+	c.ids.of("")
 	for i := range c.rights {
-		c.rights[i].texts = texts
+		c.rights[i].texts, c.rights[i].none = c.texts, make([]int32, len(c.holders[i]))
+		c.people[i] = peopleTable{c: c, principals: c.principals[i], at: map[string]*peopleAt{}}
 	}
 }
 
@@ -186,14 +192,15 @@ func (x *interner) of(text string) int32 {
 type rightsTable struct {
 	side    *side
 	holders []*engine.Principal
+	none    []int32 // of a node that is not there
 	texts   *interner
 	mu      sync.Mutex
 	at      map[rightsKey]*rightsAt
 }
 
 type rightsKey struct {
-	node           string
-	rights, fields bool // which of the two a scope reads
+	node string
+	read policy.RightsRead
 }
 
 type rightsAt struct {
@@ -202,15 +209,15 @@ type rightsAt struct {
 }
 
 // of returns what each set of roles has at the node that the question leads to.
-func (t *rightsTable) of(q *authz.Query, rights, fields bool) []int32 {
-	if t.side.policy == nil {
-		return make([]int32, len(t.holders))
+func (t *rightsTable) of(q *authz.Query, read policy.RightsRead) []int32 {
+	if t.side.policy == nil || !read.Rights && !read.Fields {
+		return t.none
 	}
 	node, ok := t.side.node(q)
-	if !ok || !rights && !fields {
-		return make([]int32, len(t.holders))
+	if !ok {
+		return t.none
 	}
-	key := rightsKey{node, rights, fields}
+	key := rightsKey{node, read}
 	t.mu.Lock()
 	x := t.at[key]
 	if x == nil {
@@ -220,11 +227,65 @@ func (t *rightsTable) of(q *authz.Query, rights, fields bool) []int32 {
 	t.mu.Unlock()
 	x.once.Do(func() {
 		x.texts = make([]int32, len(t.holders))
-		empty := t.texts.of("")
 		for i, p := range t.holders {
-			f := t.side.view.Snapshot.Facts(q, engine.Entities{User: p, Fields: fields})
-			x.texts[i] = t.texts.of(spelled(&f, rights, fields)) - empty
+			f := t.side.view.Snapshot.Facts(q, engine.Entities{User: p, Fields: read.Fields})
+			x.texts[i] = t.texts.of(spelled(&f, read))
 		}
 	})
 	return x.texts
+}
+
+// peopleTable holds what scopes can tell of the subjects, once for all scopes that tell
+// the same.
+type peopleTable struct {
+	c          *comparison
+	principals []*engine.Principal
+	mu         sync.Mutex
+	at         map[string]*peopleAt
+}
+
+type peopleAt struct {
+	once sync.Once
+	told []told // by subject
+}
+
+// told is what a scope can tell of a subject, as numbers of texts and ids.
+type told struct {
+	text int32
+	ids  []int32
+}
+
+func (t *peopleTable) of(s *policy.Scope) []told {
+	key := s.UserKey()
+	t.mu.Lock()
+	x := t.at[key]
+	if x == nil {
+		x = &peopleAt{}
+		t.at[key] = x
+	}
+	t.mu.Unlock()
+	x.once.Do(func() {
+		x.told = make([]told, len(t.c.subjects))
+		for n, who := range t.c.subjects {
+			entity := authz.Entity{Type: who.typ, ID: who.id}
+			var p *authz.Principal
+			if stored := t.principals[n]; stored != nil {
+				p = &stored.Principal
+			}
+			e := s.User(&entity, p)
+			x.told[n] = told{t.c.texts.of("user " + e.Text), t.c.numbers(e.IDs)}
+		}
+	})
+	return x.told
+}
+
+func (c *comparison) numbers(ids []string) []int32 {
+	if len(ids) == 0 {
+		return nil
+	}
+	all := make([]int32, len(ids))
+	for i, id := range ids {
+		all[i] = c.ids.of(id)
+	}
+	return all
 }

@@ -180,22 +180,25 @@ func (x *side) node(q *authz.Query) (string, bool) {
 	return f.Screen.ID, true
 }
 
-// spelled returns the rights, and the rights at fields, as a text that is the same for
-// the same alone.
-func spelled(f *authz.Facts, rights, fields bool) string {
+// spelled returns what is read of the levels of roles as a text that is the same for the
+// same alone.
+func spelled(f *authz.Facts, read policy.RightsRead) string {
 	var b strings.Builder
 	levels := func(name string, all []authz.RoleLevel) {
 		fmt.Fprintf(&b, "%q", name)
 		for _, l := range all {
-			fmt.Fprintf(&b, "%q%d", l.Role, l.Level)
+			if read.Named {
+				fmt.Fprintf(&b, "%q", l.Role)
+			}
+			b.WriteByte('0' + byte(l.Level))
 		}
 	}
-	if rights {
+	if read.Rights {
 		for _, n := range f.Rights {
 			levels(n.Node, n.Levels)
 		}
 	}
-	if fields && f.Fields != nil {
+	if read.Fields && f.Fields != nil {
 		b.WriteString("fields")
 		for _, x := range f.Fields {
 			levels(x.Field, x.Levels)

@@ -117,7 +117,7 @@ func TestSummary(t *testing.T) {
 		"of 2,000 users, 1,000 lose access and 1 gains access":              {Users: 2000, Lost: 1000, Gained: 1},
 		"of 7 users, 2 lose access, 3 gain access and 1 gets other answers": {Users: 7, Lost: 2, Gained: 3, Changed: 1},
 		"no user's access differs, and that of visitors does":               {Changes: []accessdiff.Change{{Anonymous: true}}},
-		"of 9 users, 1 loses access; visitors are befallen, too":            {Users: 9, Lost: 1, Changes: []accessdiff.Change{{Anonymous: true}}},
+		"of 9 users, 1 loses access; visitors are affected, too":            {Users: 9, Lost: 1, Changes: []accessdiff.Change{{Anonymous: true}}},
 		"answers differ, and nobody's access does":                          {Users: 7, Changes: make([]accessdiff.Change, 1)},
 	} {
 		require.Equal(t, want, accessreport.Summary(&r))

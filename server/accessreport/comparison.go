@@ -44,7 +44,7 @@ func Summary(r *accessdiff.Report) string {
 	}
 	switch {
 	case len(parts) > 0 && visitors(r):
-		return "of " + plural(r.Users, "user") + ", " + enumerate(parts) + "; visitors are befallen, too"
+		return "of " + plural(r.Users, "user") + ", " + enumerate(parts) + "; visitors are affected, too"
 	case visitors(r):
 		return "no user's access differs, and that of visitors does"
 	case len(parts) > 0:
@@ -166,7 +166,7 @@ func (s *spot) doing(name func(string) string) string {
 	actions := slices.Clone(s.actions)
 	for i, a := range actions {
 		if a == accessdiff.OtherAction {
-			actions[i] = "what no policy names"
+			actions[i] = "any other action"
 		}
 	}
 	return name(strings.Join(actions, ", "))

@@ -3,7 +3,6 @@ package live_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/live"
 	"github.com/portcullis-authz/portcullis/server/pdp"
@@ -191,16 +189,7 @@ type fresh struct {
 func startFresh(t *testing.T) *fresh {
 	f := &fresh{memory: newMemory()}
 	compiled := program(t, telling)
-	f.Manager = live.NewManager(f.memory, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return compiled, nil }}, live.Options{
-		Model: policies.RBACModel, Poll: time.Second, Retry: time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- f.Manager.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-ended)
-	})
+	f.Manager = running(t, f.memory, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return compiled, nil }})
 	require.NoError(t, f.Await(t.Context(), "p", 1))
 	var err error
 	f.decider, err = pdp.New(f.Manager, f.memory, 1000, time.Now)

@@ -223,6 +223,22 @@ func follow(t *testing.T, s live.Source, p live.Policies) *live.Manager {
 	return m
 }
 
+// running runs a Manager until the test ends, by the clock of the machine.
+func running(tb testing.TB, s live.Source, p live.Policies) *live.Manager {
+	tb.Helper()
+	m := live.NewManager(s, p, live.Options{
+		Model: policies.RBACModel, Poll: time.Second, Retry: time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	tb.Cleanup(func() {
+		stop()
+		require.NoError(tb, <-ended)
+	})
+	return m
+}
+
 func view(t *testing.T, m *live.Manager, portal string) *pdp.View {
 	t.Helper()
 	v, err := m.View(portal)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,16 +34,7 @@ func startPublishing(tb testing.TB, s *memory, folder *policy.Program) *publishi
 	own := func(files map[string]string) (*policy.Program, error) {
 		return policy.Compile(policy.Of(files), policies.InputSchema, time.Minute)
 	}
-	p.Manager = live.NewManager(s, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return folder, nil }, Own: own}, live.Options{
-		Model: policies.RBACModel, Poll: time.Second, Retry: time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- p.Manager.Run(ctx) }()
-	tb.Cleanup(func() {
-		stop()
-		require.NoError(tb, <-ended)
-	})
+	p.Manager = running(tb, s, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return folder, nil }, Own: own})
 	require.NoError(tb, p.Await(tb.Context(), "p", 1))
 	var err error
 	p.decider, err = pdp.New(p.Manager, s, 1000, time.Now)
@@ -188,10 +178,34 @@ func preset(b *testing.B, number int64) *authz.PolicyRevision {
 }
 
 // BenchmarkDecideDuringPublications is one publication of a preset, examined as a draft
-// first, while eight clients ask. It reports how long their decisions take:
+// first, while eight clients ask; every other is a step back. It reports how long their
+// decisions take, beside how long they take when nothing is published:
 //
 //	go test ./server/live -run '^$' -bench DecideDuringPublications -benchtime 200x
 func BenchmarkDecideDuringPublications(b *testing.B) {
+	b.Run("none", func(b *testing.B) {
+		decideMeanwhile(b, func(*publishing, int64) { time.Sleep(100 * time.Millisecond) })
+	})
+	b.Run("publications", func(b *testing.B) {
+		decideMeanwhile(b, func(p *publishing, n int64) {
+			if n%2 == 0 {
+				p.publish(b, preset(b, max(1, n-3)), true)
+				return
+			}
+			r := preset(b, n)
+			view, err := p.View("p")
+			require.NoError(b, err)
+			draft := *view.Snapshot.Bundle()
+			draft.Published = r
+			_, err = p.Draft(view, &draft)
+			require.NoError(b, err)
+			p.publish(b, r, true)
+		})
+	})
+}
+
+// decideMeanwhile reports how long the decisions of eight clients take meanwhile.
+func decideMeanwhile(b *testing.B, do func(p *publishing, n int64)) {
 	s := newMemory()
 	s.w.Portal.Policy = "presets.acumatica"
 	folder, err := policy.Compile(policy.Of(preset(b, 0).Files), policies.InputSchema, time.Minute)
@@ -201,48 +215,39 @@ func BenchmarkDecideDuringPublications(b *testing.B) {
 	took := make([][]time.Duration, 8)
 	var asking sync.WaitGroup
 	for i := range took {
-		asking.Go(func() {
-			out := make([]authz.Decision, 1)
-			qs := []authz.Query{{Subject: authz.Entity{Type: "user", ID: fmt.Sprint(i)}, Action: authz.Action{Name: "view"}, Resource: authz.Entity{Type: "case", ID: "1"}}}
-			for {
-				select {
-				case <-done:
-					return
-				case <-time.After(2 * time.Millisecond):
-				}
-				start := time.Now()
-				_, err := p.decider.Decide(context.Background(), "p", qs, out, nil)
-				took[i] = append(took[i], time.Since(start))
-				if err != nil || out[0].Err != nil {
-					b.Errorf("%v %v", err, out[0].Err)
-					return
-				}
-			}
-		})
+		asking.Go(func() { took[i] = p.times(b, done) })
 	}
-	var last *authz.PolicyRevision
 	for n := int64(1); b.Loop(); n++ {
-		r := last
-		if n%2 == 1 {
-			r = preset(b, n)
-			view, err := p.View("p")
-			require.NoError(b, err)
-			draft := *view.Snapshot.Bundle()
-			draft.Published = r
-			_, err = p.Draft(view, &draft)
-			require.NoError(b, err)
-		} else if n > 2 {
-			r = preset(b, n-2) // a step back
-		}
-		p.publish(b, r, true)
-		last = r
+		do(p, n)
 	}
 	close(done)
 	asking.Wait()
 	every := slices.Concat(took...)
 	slices.Sort(every)
-	b.ReportMetric(every[len(every)/2].Seconds()*1e3, "p50-ms")
-	b.ReportMetric(every[len(every)*99/100].Seconds()*1e3, "p99-ms")
-	b.ReportMetric(every[len(every)-1].Seconds()*1e3, "max-ms")
-	b.ReportMetric(float64(len(every)), "decisions")
+	for _, m := range []struct {
+		name string
+		at   int
+	}{{"p50-ms", len(every) / 2}, {"p99-ms", len(every) * 99 / 100}, {"max-ms", len(every) - 1}} {
+		b.ReportMetric(every[m.at].Seconds()*1e3, m.name)
+	}
+}
+
+// times asks until done is closed, and returns how long each answer took.
+func (p *publishing) times(tb testing.TB, done <-chan struct{}) (took []time.Duration) {
+	out := make([]authz.Decision, 1)
+	qs := []authz.Query{{Subject: authz.Entity{Type: "user", ID: "1"}, Action: authz.Action{Name: "view"}, Resource: authz.Entity{Type: "case", ID: "1"}}}
+	for {
+		select {
+		case <-done:
+			return took
+		case <-time.After(2 * time.Millisecond):
+		}
+		start := time.Now()
+		_, err := p.decider.Decide(context.Background(), "p", qs, out, nil)
+		took = append(took, time.Since(start))
+		if err != nil || out[0].Err != nil {
+			tb.Errorf("%v %v", err, out[0].Err)
+			return took
+		}
+	}
 }

@@ -3,7 +3,6 @@ package live_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/live"
 	"github.com/portcullis-authz/portcullis/server/pdp"
@@ -94,16 +92,7 @@ func startSwaps(tb testing.TB, roles, screens, rights int) (d *pdp.Decider, swap
 		content("even", authz.Edit, roles, screens, rights), content("odd", authz.View, roles, screens, rights),
 	}}
 	compiled := program(tb, marked)
-	m := live.NewManager(s, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return compiled, nil }}, live.Options{
-		Model: policies.RBACModel, Poll: time.Second, Retry: time.Second, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	tb.Cleanup(func() {
-		stop()
-		require.NoError(tb, <-ended)
-	})
+	m := running(tb, s, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return compiled, nil }})
 	published := func() {
 		require.Eventually(tb, func() bool {
 			v, err := m.View("")

@@ -129,30 +129,37 @@ func addTasks(s *mongodb.Store, c *authz.Changeset, name string) error {
 // holds what is stored against the chain of entries.
 func TestKilledWritesAreAllOrNothing(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
-		j := job{Database: o.Database, Writes: true}
-		if o.Embedded {
-			j.Dir = t.TempDir()
-		} else {
-			j.URI = o.URI
-		}
 		last, imports := 0, 0
-		for i := range kills(t) {
-			j.Mark = fmt.Sprintf("m%d", i)
-			runChild(t, j, "begin", 20*time.Millisecond+rand.N(600*time.Millisecond))
-			if o.Embedded {
-				f, err := ferret.Start(t.Context(), j.Dir, quiet())
-				require.NoError(t, err)
-				o.URI = f.URI()
-				last, imports = verify(t, o, last)
-				require.NoError(t, f.Stop(context.Background()))
-				continue
-			}
-			require.NoError(t, raw(t, o).Client().Database("admin").RunCommand(t.Context(), bson.D{{Key: "killAllSessions", Value: bson.A{}}}).Err())
-			last, imports = verify(t, o, last)
-		}
+		killed(t, o, job{Writes: true}, func(o mongodb.Options) { last, imports = verify(t, o, last) })
 		t.Logf("%d entries, %d of imports", last, imports)
 		require.GreaterOrEqual(t, last, kills(t), "each process has made a write")
 	})
+}
+
+// killed runs the job as often as is asked for, kills it at a random moment after its
+// first write, and looks at what it leaves.
+func killed(t *testing.T, o mongodb.Options, j job, look func(o mongodb.Options)) {
+	t.Helper()
+	j.Database = o.Database
+	if o.Embedded {
+		j.Dir = t.TempDir()
+	} else {
+		j.URI = o.URI
+	}
+	for i := range kills(t) {
+		j.Mark = fmt.Sprintf("m%d", i)
+		runChild(t, j, "begin", 20*time.Millisecond+rand.N(600*time.Millisecond))
+		if !o.Embedded {
+			require.NoError(t, raw(t, o).Client().Database("admin").RunCommand(t.Context(), bson.D{{Key: "killAllSessions", Value: bson.A{}}}).Err())
+			look(o)
+			continue
+		}
+		f, err := ferret.Start(t.Context(), j.Dir, quiet())
+		require.NoError(t, err)
+		o.URI = f.URI()
+		look(o)
+		require.NoError(t, f.Stop(context.Background()))
+	}
 }
 
 // verify holds everything against the entries, of which there were so many before.

@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
-	"github.com/portcullis-authz/portcullis/server/ferret"
 	"github.com/portcullis-authz/portcullis/server/mongodb"
 )
 
@@ -69,28 +66,12 @@ func randomPublication(s *mongodb.Store) error {
 // moments, and holds what is in force against the chain of entries.
 func TestKilledPublicationsAreAllOrNothing(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
-		j := job{Database: o.Database, Publishes: true}
-		if o.Embedded {
-			j.Dir = t.TempDir()
-		} else {
-			j.URI = o.URI
-		}
 		last, seen := 0, map[int64]int{}
-		for range kills(t) {
-			runChild(t, j, "begin", 20*time.Millisecond+rand.N(600*time.Millisecond))
+		killed(t, o, job{Publishes: true}, func(o mongodb.Options) {
 			var number int64
-			if o.Embedded {
-				f, err := ferret.Start(t.Context(), j.Dir, quiet())
-				require.NoError(t, err)
-				o.URI = f.URI()
-				last, number = policyAgrees(t, o, last)
-				require.NoError(t, f.Stop(context.Background()))
-			} else {
-				require.NoError(t, raw(t, o).Client().Database("admin").RunCommand(t.Context(), bson.D{{Key: "killAllSessions", Value: bson.A{}}}).Err())
-				last, number = policyAgrees(t, o, last)
-			}
+			last, number = policyAgrees(t, o, last)
 			seen[number]++
-		}
+		})
 		t.Logf("after %d kills: %d entries, %d revisions were in force, the folder's %d times", kills(t), last, len(seen), seen[0])
 		require.GreaterOrEqual(t, last, kills(t), "each process has made a write")
 	})

@@ -118,7 +118,7 @@ func roles(all map[string]*authz.Role) *ast.Term {
 
 // users are shown whole, as a policy that reads a list of them may read any.
 func users(all []*authz.User) *ast.Term {
-	whole := &shape{of: "users", reads: reads{"": {}}}
+	whole := &shape{whole: true}
 	list := make([]*ast.Term, len(all))
 	for i, u := range all {
 		list[i] = whole.target(&authz.Target{User: u})

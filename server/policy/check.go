@@ -16,18 +16,19 @@ import (
 )
 
 // Severity says what a finding does to a check: an error fails it, a warning only
-// when the caller is strict.
+// when the caller is strict, and a note never.
 type Severity string
 
 // The severities.
 const (
 	SeverityError   Severity = "error"
 	SeverityWarning Severity = "warning"
+	SeverityNote    Severity = "note"
 )
 
-// Finding is one thing to mend in a policy.
+// Finding is one thing to mend in a policy, or in what stands beside it.
 type Finding struct {
-	File         string // path of the module, as it was given
+	File         string // path of the file, as it was given
 	Line, Column int    // from 1; 0 when the module as a whole is meant
 	Rule         string // what was checked, such as "unknown-fact"
 	Severity     Severity

@@ -28,8 +28,8 @@ type claimNeeds struct{ any, id, properties bool }
 // shape makes one stored thing as the policy may see it. A nil shape is of a thing
 // that the policy cannot reach.
 type shape struct {
-	of    string
-	reads reads
+	whole bool            // every member is read
+	names map[string]bool // members that are read
 }
 
 func (r reads) needs() needs {
@@ -49,8 +49,19 @@ func (r reads) shape(member string) *shape {
 	if !r.any(member) {
 		return nil
 	}
-	return &shape{member, r}
+	s := &shape{names: map[string]bool{}}
+	for path := range r {
+		inside, below := strings.CutPrefix(path, member+".")
+		s.whole = s.whole || path == "" || path == member
+		if name, _, _ := strings.Cut(inside, "."); below {
+			s.names[name] = true
+		}
+	}
+	return s
 }
+
+// shows reports whether the policy may look at the member.
+func (s *shape) shows(name string) bool { return s.whole || s.names[name] }
 
 // input returns the document that the policy sees, as policies/schema/input.json
 // describes it.
@@ -398,14 +409,14 @@ type members struct {
 }
 
 func (m *members) add(name string, v any) {
-	if m.shape.reads.any(m.shape.of + "." + name) {
+	if m.shape.shows(name) {
 		m.list = append(m.list, [2]*ast.Term{key(name), plain(v)})
 	}
 }
 
 // document adds the entity as input.old and input.new show it.
 func (m *members) document(name string, e authz.Stored) {
-	if e != nil && m.shape.reads.any(m.shape.of+"."+name) {
+	if e != nil && m.shape.shows(name) {
 		m.add(name, authz.Document(e))
 	}
 }

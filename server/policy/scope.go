@@ -34,6 +34,7 @@ type Scope struct {
 	ids     []string
 	lists   map[string][]string // of user.roles and the like, the members that are asked for
 	exists  []string
+	named   bool
 }
 
 // Digest returns a hash of the rules that may take part, and of the settings that they
@@ -49,6 +50,19 @@ func (s *Scope) Actions() []string { return s.actions }
 type Extract struct {
 	Text string
 	IDs  []string
+}
+
+// UserKey returns a text that is the same for scopes that tell the same of subjects.
+func (s *Scope) UserKey() string {
+	var of []string
+	for path := range s.policy.reads {
+		if path == "" || strings.HasPrefix(path, "user") || strings.HasPrefix(path, "subject") {
+			of = append(of, path)
+		}
+	}
+	slices.Sort(of)
+	ids, _ := s.IDs()
+	return fmt.Sprint(of, ids, s.lists, s.exists)
 }
 
 // User returns what the scope can tell of a subject, who is no stored user when p is
@@ -113,9 +127,21 @@ func (s *Scope) Resource(resource *authz.Entity, f *authz.Facts) Extract {
 	return Extract{b.String(), s.identities(func(path string) (string, bool) { return resourceID(path, resource, f) })}
 }
 
-// Reads reports whether the scope reads the rights at the path of the screen, and those
-// at its fields. Extracts do not hold them: they are of a subject and a resource.
-func (s *Scope) Reads() (rights, fields bool) { return s.policy.needs.rights, s.policy.needs.fields }
+// RightsRead says what a scope reads of the levels of roles, which no [Extract] holds:
+// they are of a subject and a resource.
+type RightsRead struct {
+	Rights bool // those at the path of the screen
+	Fields bool // those at the fields of the screen
+	// Named says that it matters which role has a level. Otherwise only the levels do, in
+	// the order of the names of the roles.
+	Named bool
+}
+
+// Rights returns what the scope reads of the levels of roles.
+func (s *Scope) Rights() RightsRead {
+	n := &s.policy.needs
+	return RightsRead{Rights: n.rights, Fields: n.fields, Named: s.named}
+}
 
 // IDs returns the facts whose ids the extracts of subjects and of resources hold, in
 // their order, such as "user.account" and "record.account".
@@ -249,7 +275,7 @@ func (p *Policy) Scope(kind Kind) (*Scope, error) {
 		reads: reads{}, equals: map[string]map[string]bool{}, lists: map[string]map[string]bool{}, exists: map[string]bool{},
 		data: map[string]bool{}, actions: map[string]bool{},
 	}
-	x.ref(rule)
+	x.ref(nil, rule)
 	x.run()
 	return x.scope(p), nil
 }
@@ -269,6 +295,7 @@ type scoping struct {
 	exists  map[string]bool            // facts that are there or not
 	data    map[string]bool            // settings that are read, as paths below data
 	actions map[string]bool
+	byName  bool // it is read which role has a level
 }
 
 func (x *scoping) run() {
@@ -284,7 +311,7 @@ func (x *scoping) run() {
 func (x *scoping) rule(r *ast.Rule) {
 	text := fmt.Sprint(r.Default, r.Ref())
 	for branch := r; branch != nil; branch = branch.Else {
-		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}}
+		b := bound{paths: map[ast.Var]ast.Ref{}, seen: map[ast.Var]bool{}, tables: map[ast.Var]ast.Ref{}, constants: map[ast.Var][]string{}, times: occurrences(branch)}
 		b.meet(branch.Head.Args)
 		x.body(&b, branch.Body)
 		for _, e := range branch.Body[:b.until] {
@@ -329,14 +356,19 @@ type bound struct {
 	paths map[ast.Var]ast.Ref
 	seen  map[ast.Var]bool // variables that may have a value already
 
-	tables map[ast.Var]ast.Ref // rules that variables stand for
-	until  int                 // how many expressions can be evaluated
-	fails  bool                // the last of them never holds
+	tables    map[ast.Var]ast.Ref  // rules that variables stand for
+	constants map[ast.Var][]string // the names in constants that variables stand for
+	times     map[ast.Var]int      // how often each variable occurs in the rule
+	until     int                  // how many expressions can be evaluated
+	fails     bool                 // the last of them never holds
 
 	actions []string // that the body names
 }
 
 func (b *bound) meet(node any) {
+	if t, ok := node.(*ast.Term); ok && t == nil {
+		return
+	}
 	ast.WalkVars(node, func(v ast.Var) bool {
 		b.seen[v] = true
 		return false
@@ -350,10 +382,13 @@ func (x *scoping) body(b *bound, body ast.Body) {
 		switch v, path, ok := alias(e); {
 		case ok && !b.seen[v] && path.HasPrefix(ast.InputRootRef):
 			b.paths[v], b.seen[v] = path, true
-			x.there(path)
+			x.there(b, path)
 			continue
 		case ok:
 			b.tables[v] = path
+		}
+		if v, names := constant(e); v != "" {
+			b.constants[v] = names
 		}
 		x.expr(b, e)
 		if x.never(b, e) {
@@ -365,14 +400,14 @@ func (x *scoping) body(b *bound, body ast.Body) {
 
 // there takes down that a variable gets the value of the fact, which must be there for
 // that. What becomes of the value is told by where the variable is used.
-func (x *scoping) there(path ast.Ref) {
+func (x *scoping) there(b *bound, path ast.Ref) {
 	switch name := factPath(path); {
 	case comparableIDs[name]:
 		x.equal(name, "")
 	case searchable[name]:
 		x.list(name, "")
-	case x.known(name) == "":
-		x.reads.add(path)
+	case name == "screen.kind" || x.known(name) == "":
+		x.ref(b, path)
 	}
 }
 
@@ -385,6 +420,10 @@ func (x *scoping) known(name string) string {
 		return x.kind.Action
 	case "subject.type":
 		return x.kind.Subject
+	case "screen.kind": // or there is no screen: a node of another kind is not found
+		if authz.NodeKind(x.kind.Resource).Valid() {
+			return x.kind.Resource
+		}
 	}
 	return ""
 }
@@ -405,6 +444,20 @@ func alias(e *ast.Expr) (ast.Var, ast.Ref, bool) {
 	return "", nil, false
 }
 
+// constant returns the variable to which an expression gives a constant, with the names in
+// that.
+func constant(e *ast.Expr) (ast.Var, []string) {
+	if !e.IsEquality() || e.Negated {
+		return "", nil
+	}
+	for _, at := range [2][2]int{{0, 1}, {1, 0}} {
+		if v, ok := e.Operand(at[0]).Value.(ast.Var); ok && ast.IsConstant(e.Operand(at[1]).Value) {
+			return v, namesIn(e.Operand(at[1]).Value)
+		}
+	}
+	return "", nil
+}
+
 // path returns the fact that the term is, by itself or through a variable.
 func (b *bound) path(t *ast.Term) (ast.Ref, bool) {
 	switch v := t.Value.(type) {
@@ -420,7 +473,7 @@ func (b *bound) path(t *ast.Term) (ast.Ref, bool) {
 // expr takes down what an expression reads.
 func (x *scoping) expr(b *bound, e *ast.Expr) {
 	if len(e.With) > 0 {
-		x.reads[""] = struct{}{}
+		x.reads[""], x.byName = struct{}{}, true
 	}
 	x.named(b, e)
 	defer b.meet(e)
@@ -536,11 +589,11 @@ func (x *scoping) named(b *bound, e *ast.Expr) {
 			case ast.String:
 				words = append(words, string(v))
 			case ast.Var:
-				words = append(words, x.table(b, b.tables[v])...)
+				words = append(append(words, x.table(b, b.tables[v])...), b.constants[v]...)
 			case ast.Ref:
+				about = about || slices.ContainsFunc(v, func(t *ast.Term) bool { return b.isAction(t) })
 				if v.HasPrefix(ast.DefaultRootRef) {
 					words = append(words, x.table(b, v)...)
-					about = about || slices.ContainsFunc(v, func(t *ast.Term) bool { return b.isAction(t) })
 					return true
 				}
 			}
@@ -645,15 +698,17 @@ func (x *scoping) values(b *bound, node any) {
 			x.inner(b, n.Body, n.Key, n.Value)
 		case *ast.Every:
 			x.values(b, n.Domain)
+			b.meet(n.Key)
+			b.meet(n.Value)
 			x.inner(b, n.Body)
 		case ast.Ref:
-			x.ref(n)
+			x.ref(b, n)
 			for _, t := range n {
 				x.values(b, t.Value)
 			}
 		case ast.Var:
 			if path, ok := b.paths[n]; ok {
-				x.reads.add(path)
+				x.ref(b, path)
 			}
 			return true
 		default:
@@ -665,7 +720,7 @@ func (x *scoping) values(b *bound, node any) {
 
 // inner goes into a body within another, of which the terms make the value.
 func (x *scoping) inner(outer *bound, body ast.Body, terms ...*ast.Term) {
-	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables)}
+	b := bound{paths: maps.Clone(outer.paths), seen: maps.Clone(outer.seen), tables: maps.Clone(outer.tables), constants: maps.Clone(outer.constants), times: outer.times}
 	x.body(&b, body)
 	outer.actions = append(outer.actions, b.actions...)
 	for _, t := range terms {
@@ -674,10 +729,11 @@ func (x *scoping) inner(outer *bound, body ast.Body, terms ...*ast.Term) {
 }
 
 // ref takes down a fact or a setting, or goes on to the rules.
-func (x *scoping) ref(ref ast.Ref) {
+func (x *scoping) ref(b *bound, ref ast.Ref) {
 	switch {
 	case ref.HasPrefix(ast.InputRootRef):
 		x.reads.add(ref)
+		x.byName = x.byName || tellsRoles(ref, b)
 	case ref.HasPrefix(ast.DefaultRootRef):
 		ground := ref.GroundPrefix()
 		rules := x.compiler.GetRules(ground)
@@ -691,6 +747,32 @@ func (x *scoping) ref(ref ast.Ref) {
 			x.data[ground[:min(len(ground), 4)].String()] = true
 		}
 	}
+}
+
+// occurrences returns how often each variable occurs in a branch of a rule.
+func occurrences(branch *ast.Rule) map[ast.Var]int {
+	times := map[ast.Var]int{}
+	count := func(v ast.Var) bool {
+		times[v]++
+		return false
+	}
+	ast.WalkVars(branch.Head, count)
+	ast.WalkVars(branch.Body, count)
+	return times
+}
+
+// tellsRoles reports whether a reference into the levels of roles tells more of the roles
+// than the order of their names: anything but input.rights[node][_], whose last step is
+// a variable that occurs nowhere else.
+func tellsRoles(ref ast.Ref, b *bound) bool {
+	if len(ref) > 1 && ref[1].Value.Compare(ast.String("rights")) != 0 && ref[1].Value.Compare(ast.String("fields")) != 0 {
+		return false
+	}
+	if len(ref) != 4 || b == nil {
+		return true
+	}
+	v, isVar := ref[3].Value.(ast.Var)
+	return !isVar || b.times[v] != 1
 }
 
 // never reports whether the expression is a comparison of what is known of the question
@@ -738,7 +820,7 @@ func (x *scoping) scope(p *Policy) *Scope {
 	x.demote()
 	s := &Scope{policy: p.copied(), lists: map[string][]string{}, exists: slices.Sorted(maps.Keys(x.exists))}
 	s.policy.reads, s.policy.needs = x.reads, x.reads.needs()
-	s.ids = slices.Sorted(maps.Keys(x.equals))
+	s.ids, s.named = slices.Sorted(maps.Keys(x.equals)), x.byName
 	for list, names := range x.lists {
 		s.lists[list] = slices.Sorted(maps.Keys(names))
 	}

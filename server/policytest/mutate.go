@@ -128,6 +128,17 @@ type staged struct {
 
 // prepare runs every case as it is, and notes what it evaluates.
 func (m *mutation) prepare(ctx context.Context) error {
+	m.gather()
+	for _, st := range m.stages {
+		if err := st.prepare(ctx, m.project); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather makes the stages, with the cases of each.
+func (m *mutation) gather() {
 	for _, s := range m.project.Suites {
 		st := m.stage(s)
 		for _, row := range s.rows() {
@@ -136,12 +147,6 @@ func (m *mutation) prepare(ctx context.Context) error {
 			}
 		}
 	}
-	for _, st := range m.stages {
-		if err := st.prepare(ctx, m.project); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (m *mutation) stage(s *Suite) *stage {

@@ -18,12 +18,13 @@ import (
 type Options struct {
 	// Filter picks the cases whose name it matches: "acumatica/AC-01 the assistant
 	// sees the company profile", the folder of the suite first. Nil: all.
-	Filter   *regexp.Regexp
-	Select   *Selection    // nil: all
-	Workers  int           // cases at the same time; below 1: one for each processor
-	Coverage bool          // find out which lines of the policies take part
-	Examine  bool          // give rules and facts of all cases, not of failed ones alone
-	OnResult func(*Result) // called as each result is known, one at a time, in no order
+	Filter    *regexp.Regexp
+	Select    *Selection    // nil: all
+	Workers   int           // cases at the same time; below 1: one for each processor
+	Coverage  bool          // find out which lines of the policies take part
+	CasesOnly bool          // run no Rego tests
+	Examine   bool          // give rules and facts of all cases, not of failed ones alone
+	OnResult  func(*Result) // called as each result is known, one at a time, in no order
 }
 
 func (o *Options) matches(suite, name string) bool {
@@ -58,7 +59,7 @@ func Run(ctx context.Context, p *Project, o Options) (*Report, error) {
 	for i := range r.jobs {
 		report.Results = append(report.Results, r.jobs[i].result)
 	}
-	if !r.only && (o.Select == nil || o.Select.Rego) {
+	if !r.only && !o.CasesOnly && (o.Select == nil || o.Select.Rego) {
 		tests, err := r.rego(ctx)
 		if err != nil {
 			return nil, err

@@ -5,8 +5,6 @@ import (
 	"path"
 	"reflect"
 	"slices"
-
-	"github.com/portcullis-authz/portcullis/server/policy"
 )
 
 // Selection is a part of a project's tests.
@@ -14,9 +12,6 @@ type Selection struct {
 	Suites []string // files, as [Suite.File]
 	Rego   bool     // the Rego tests
 }
-
-// Program returns the project's policies.
-func (p *Project) Program() *policy.Program { return p.program }
 
 // SamePolicy reports whether the rules that the package can come to evaluate are
 // those of before, text by text.

@@ -117,6 +117,7 @@ func (v *values) places() map[string]string {
 		"policy_test.rego.tmpl": path.Join("policies", v.Name, v.Name+"_test.rego"),
 		"decisions.yaml.tmpl":   "portal/decisions.yaml",
 		"workflow.yaml.tmpl":    ".github/workflows/policies.yml",
+		"access.yaml.tmpl":      ".github/workflows/access.yml",
 		"README.md.tmpl":        "README.md",
 	}
 }

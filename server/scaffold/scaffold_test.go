@@ -14,6 +14,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/policy"
 	"github.com/portcullis-authz/portcullis/server/policytest"
 	"github.com/portcullis-authz/portcullis/server/scaffold"
+	"github.com/portcullis-authz/portcullis/server/yamltree"
 )
 
 // TestEveryPreset starts a portal from each preset and holds it to what a user would
@@ -70,6 +71,44 @@ func TestPresetsAreComplete(t *testing.T) {
 		names = append(names, e.Name())
 	}
 	require.Equal(t, names, scaffold.Presets())
+}
+
+// TestWorkflows: they are YAML; what runs the text of a pull request may write nothing,
+// and what may write runs nothing of it.
+func TestWorkflows(t *testing.T) {
+	files, err := scaffold.Files("acumatica", "helpdesk")
+	require.NoError(t, err)
+	parse := func(name string) *yamltree.Node {
+		left := 1000
+		root, ok := yamltree.Parse([]byte(strings.Replace(files[name], "\non:", "\n\"on\":", 1)), yamltree.Limits{Depth: 20, Values: left}, &left, func(at yamltree.Pos, msg string) { t.Error(name, at, msg) })
+		require.True(t, ok)
+		return root
+	}
+	require.Equal(t, "read", parse(".github/workflows/policies.yml").Get("permissions").Get("contents").Text)
+
+	access := parse(".github/workflows/access.yml")
+	require.Equal(t, "pull_request", access.Get("on").Text)
+	require.Empty(t, access.Get("permissions").Entries)
+	jobs := access.Get("jobs")
+	for job, permission := range map[string]string{"compare": "contents: read", "comment": "pull-requests: write"} {
+		given := jobs.Get(job).Get("permissions").Entries
+		require.Len(t, given, 1)
+		require.Equal(t, permission, given[0].Key+": "+given[0].Value.Text)
+	}
+	var compare, comment string
+	for job, text := range map[string]*string{"compare": &compare, "comment": &comment} {
+		for _, step := range jobs.Get(job).Get("steps").Items {
+			for _, key := range []string{"uses", "run"} {
+				if n := step.Get(key); n != nil {
+					*text += n.Text + "\n"
+				}
+			}
+		}
+	}
+	require.Contains(t, compare, "git worktree add ../base \"$BASE\"\nportcullis diff --format github --markdown access.md ../base .\n")
+	require.NotContains(t, comment, "checkout")
+	require.NotContains(t, comment, "portcullis")
+	require.NotContains(t, compare+comment, "${{", "what others write is no part of a command")
 }
 
 func TestNames(t *testing.T) {
