@@ -62,8 +62,8 @@ var arrows = map[string][]string{
 	"policies":          {},
 	"fixtures":          {},
 	"server/authz":      {},
-	"server/admin":      {"server/authz"},
-	"server/adminapi":   {"server/admin", "server/authz", "server/csvfile"},
+	"server/admin":      {"server/accessdiff", "server/authz"},
+	"server/adminapi":   {"server/accessdiff", "server/accessreport", "server/admin", "server/authz", "server/csvfile"},
 	"server/config":     {},
 	"server/csvfile":    {"server/authz"},
 	"server/authzen":    {"server/authz"},
@@ -90,9 +90,10 @@ var arrows = map[string][]string{
 	"server/live":         {"server/authz", "server/engine", "server/pdp", "server/policy"},
 	"server/accessreport": {"server/accessdiff", "server/authz", "server/terminal", "server/testreport"},
 	"server/accessdiff":   {"server/authz", "server/engine", "server/live", "server/pdp", "server/policy"},
+	"server/publishing":   {"policies", "server/accessdiff", "server/authz", "server/fixture", "server/policy", "server/policytest", "server/yamltree"},
 	"server": {
 		"fixtures", "policies", "server/admin", "server/adminapi", "server/authz", "server/ferret", "server/fixture", "server/httpapi",
-		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/tasks", "server/webhook",
+		"server/keys", "server/live", "server/mongodb", "server/pdp", "server/policy", "server/publishing", "server/tasks", "server/webhook",
 	},
 	"cmd/portcullis": {
 		"policies", "server", "server/accessdiff", "server/accessreport", "server/admin", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/findings", "server/fixture", "server/httpapi",

@@ -21,19 +21,21 @@ import (
 	"github.com/portcullis-authz/portcullis/server/live"
 	"github.com/portcullis-authz/portcullis/server/pdp"
 	"github.com/portcullis-authz/portcullis/server/policy"
+	"github.com/portcullis-authz/portcullis/server/publishing"
 )
 
 // Server decides over HTTP.
 type Server struct {
-	opts    Options
-	store   *Store
-	manager *live.Manager
-	ring    *keys.Ring
-	effects *effects
-	guest   []authz.Permission // of callers without a key
-	http    *httpapi.Server
-	ln      net.Listener
-	leaving atomic.Bool // asked to stop: not ready, but still serving
+	opts      Options
+	store     *Store
+	manager   *live.Manager
+	ring      *keys.Ring
+	effects   *effects
+	guest     []authz.Permission // of callers without a key
+	http      *httpapi.Server
+	ln        net.Listener
+	examining func()      // ends what is examined of policies
+	leaving   atomic.Bool // asked to stop: not ready, but still serving
 }
 
 // New opens the store, binds the listener and puts the parts together. It serves
@@ -67,7 +69,12 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	administration := admin.New(administered{s.store, s.ring}, s.manager, decider, admin.Options{Log: o.Log, Now: o.Now, NewKey: keys.New})
+	administration := admin.New(administered{s.store, s.ring}, s.manager, decider, admin.Options{
+		Log: o.Log, Now: o.Now, NewKey: keys.New, Policies: publishing.New(publishing.Options{
+			Modules: func() (policy.Modules, error) { return loadModules(o.Policies) }, Limit: o.Eval, Now: o.Now,
+		}),
+	})
+	s.examining = administration.Close
 	if s.effects, err = newEffects(&s.opts, s.store, administration); err != nil {
 		return nil, err
 	}
@@ -125,6 +132,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var stopping closers
 	stopping.add("store", s.store.Close)
 	stopping.add("portals", func(context.Context) error { stopParts(); return g.Wait() })
+	stopping.add("examinations", func(context.Context) error { s.examining(); return nil })
 	stopping.add("http", s.http.Shutdown)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.HTTP.Drain+closeTimeout)
 	defer cancel()

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,8 +18,9 @@ import (
 )
 
 const (
-	policiesPage = "../../policies/README.md"
-	fixturesPage = "../../fixtures/README.md"
+	policiesPage   = "../../policies/README.md"
+	publishingPage = "../../policies/PUBLISHING.md"
+	fixturesPage   = "../../fixtures/README.md"
 )
 
 func page(t *testing.T, name string) string {
@@ -83,6 +85,51 @@ func walk(t *testing.T, name, dir string) {
 func TestPoliciesPage(t *testing.T) {
 	t.Parallel()
 	walk(t, policiesPage, t.TempDir())
+}
+
+// TestPublishingPage walks a policy's way from a draft into force and back. The server
+// beside runs from the first command that asks it.
+func TestPublishingPage(t *testing.T) {
+	t.Parallel()
+	dir, served := t.TempDir(), []string(nil)
+	text := func(s string) string { return publishing.ReplaceAllString(passing.ReplaceAllString(s, "~"), "~") }
+	for _, s := range session(t, publishingPage) {
+		if folder, ok := strings.CutPrefix(s.command, "cd "); ok {
+			dir = filepath.Join(dir, strings.TrimSpace(folder))
+			continue
+		}
+		if strings.Contains(s.command, "portcullis policy") && served == nil {
+			served = serveWithKey(t, dir, "--limits-eval", "10s")
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", s.command)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), served...)
+		got, _ := cmd.CombinedOutput()
+		require.Equal(t, text(s.want), text(string(got)), "$ %s", s.command)
+	}
+}
+
+// publishing is what differs besides on that page.
+var publishing = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\S+Z|\b[0-9a-f]{12}\b|\(\d+ questions, \d+ evaluated`)
+
+// serveWithKey serves the portal of the folder, and returns the environment of those who
+// ask it with the key in key.json.
+func serveWithKey(t *testing.T, dir string, more ...string) []string {
+	t.Helper()
+	var made struct{ Key string }
+	require.NoError(t, json.Unmarshal([]byte(page(t, filepath.Join(dir, "key.json"))), &made))
+	p, err := startProcess(dir, os.Environ(), append([]string{"serve", "--policies", "policies", "--addr", "127.0.0.1:0", "--limits-request", "1m"}, more...)...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+		require.Zero(t, p.wait(), "%s", p.log)
+	})
+	addr, err := p.addr()
+	require.NoError(t, err)
+	require.NoError(t, p.eventually(func() bool {
+		res, err := http.Get("http://" + addr + "/readyz")
+		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	}))
+	return []string{"PORTCULLIS_SERVER=http://" + addr, "PORTCULLIS_KEY=" + made.Key}
 }
 
 func TestFixturesPage(t *testing.T) {

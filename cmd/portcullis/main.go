@@ -20,12 +20,12 @@ const (
 	exitOK         = 0
 	exitFault      = 1 // something went wrong, and the message says what
 	exitUsage      = 2 // the command line itself is wrong
-	exitCompile    = 3 // test, check, fmt: the policies do not compile
-	exitFailed     = 4 // test: a case failed
+	exitCompile    = 3 // test, check, fmt, policy: the policies do not compile
+	exitFailed     = 4 // test, policy check: a case failed
 	exitCoverage   = 5 // test: no case failed, but too little of the policies is covered
 	exitDiffers    = 4 // diff: access differs more than is allowed, or was not compared whole
 	exitNotAllowed = 6 // decide --exit-code: an answer, but not allow
-	exitRefused    = 6 // admin, casbin: the policy refuses what was to be done
+	exitRefused    = 6 // admin, policy, casbin: the policy refuses what was to be done
 )
 
 func main() {
@@ -49,6 +49,7 @@ type cli struct {
 	Init        initCmd        `cmd:"" help:"Start a portal of your own from a preset."`
 	Schema      schemaCmd      `cmd:"" help:"Show or write JSON schemas of what people write by hand."`
 	Admin       adminCmd       `cmd:"" help:"Administer portals through a running server."`
+	Policy      policyCmd      `cmd:"" help:"Draft, check, preview, approve and publish policies through a running server."`
 	Audit       auditCmd       `cmd:"" help:"Read or verify the audit in the store, with no server."`
 	Casbin      casbinCmd      `cmd:"" help:"Move roles, rights and grants to and from Casbin."`
 	Import      importCmd      `cmd:"" help:"Replace portals in the store by those of a fixture folder."`

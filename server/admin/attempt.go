@@ -42,6 +42,9 @@ type writing struct {
 	later   []authz.StoredTask
 	latches []authz.Latch
 	settle  *authz.TaskOutcome
+
+	policy  authz.PolicyState // as stored, of a write that is about the policy
+	publish *published        // what comes into force with the write; nil: nothing does
 }
 
 // change is one entity that is ordered to be written.
@@ -330,6 +333,9 @@ func (w *writing) meet(context.Context) error {
 		case c.taken:
 			return authz.Errorf(authz.Conflict, "%s is there already: update it, or choose another id", c.key).At(c.place)
 		case c.item.Operation == CreateItem:
+			continue
+		}
+		if w.order.supposed {
 			continue
 		}
 		condition, etag := c.item.IfMatch, ""

@@ -15,7 +15,7 @@ func (w *writing) finish(ctx context.Context, once *authz.Idempotency) (Result, 
 	c := w.changeset(once)
 	r := w.result(c)
 	r.DryRun = w.call.DryRun
-	if len(c.Changes)+len(c.Tasks)+len(c.Latches) == 0 && c.Settle == nil {
+	if len(c.Changes)+len(c.Tasks)+len(c.Latches) == 0 && c.Settle == nil && c.Publish == nil {
 		return r, nil
 	}
 	if w.call.DryRun {
@@ -78,6 +78,9 @@ func (w *writing) changeset(once *authz.Idempotency) *authz.Changeset {
 	if configured && !w.deletesPortal() {
 		c.Config = w.final()
 	}
+	if w.publish != nil {
+		c.Publish, c.Config = &w.publish.number, w.publish.config(w.config)
+	}
 	c.Entry = w.entry(c.Changes)
 	return c
 }
@@ -123,6 +126,8 @@ func (w *writing) operation() string {
 	switch {
 	case w.order.task != nil:
 		return "task"
+	case w.order.revising != nil:
+		return w.order.revising.word
 	case w.order.rights != nil:
 		return "rights"
 	case w.order.batch:
@@ -135,7 +140,7 @@ func (w *writing) operation() string {
 // another comes first, the write is judged anew.
 func (w *writing) result(c *authz.Changeset) Result {
 	r := Result{Tasks: w.tasks, Revision: max(w.base.Revision, w.left), Decision: w.decision}
-	if len(c.Changes)+len(c.Tasks)+len(c.Latches) > 0 && !w.call.DryRun {
+	if (len(c.Changes)+len(c.Tasks)+len(c.Latches) > 0 || c.Publish != nil) && !w.call.DryRun {
 		r.Revision++
 	}
 	for _, x := range w.changes {

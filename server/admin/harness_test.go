@@ -19,6 +19,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/mongodb"
 	"github.com/portcullis-authz/portcullis/server/pdp"
 	"github.com/portcullis-authz/portcullis/server/policy"
+	"github.com/portcullis-authz/portcullis/server/publishing"
 )
 
 // service is a Service on an embedded database, what is published of it, and a
@@ -29,6 +30,8 @@ type service struct {
 	manager *live.Manager
 	decider *pdp.Decider
 	logged  *logbook
+
+	policies *examiner
 }
 
 // started returns a service that holds the worlds, whose policy is the text.
@@ -51,7 +54,12 @@ func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *s
 	}
 	program, err := policy.Compile(modules, policies.InputSchema, time.Second)
 	require.NoError(t, err)
-	manager := live.NewManager(store, live.Policies{Compile: func(*policy.Program) (*policy.Program, error) { return program, nil }}, live.Options{
+	manager := live.NewManager(store, live.Policies{
+		Compile: func(*policy.Program) (*policy.Program, error) { return program, nil },
+		Own: func(files map[string]string) (*policy.Program, error) {
+			return policy.Compile(policy.Of(files), policies.InputSchema, time.Second)
+		},
+	}, live.Options{
 		Model: policies.RBACModel, Poll: 20 * time.Millisecond, Retry: time.Second, StaleAfter: time.Minute, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -68,7 +76,11 @@ func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *s
 	decider, err := pdp.New(manager, store, 1000, time.Now)
 	require.NoError(t, err)
 	s := &service{store: store, manager: manager, decider: decider, logged: &logbook{}}
-	s.Service = admin.New(store, manager, decider, admin.Options{Log: slog.New(s.logged), NewKey: keys.New})
+	s.policies = &examiner{Examiner: publishing.New(publishing.Options{
+		Modules: func() (policy.Modules, error) { return modules, nil }, Limit: 10 * time.Second, Now: time.Now,
+	})}
+	s.Service = admin.New(store, manager, decider, admin.Options{Log: slog.New(s.logged), NewKey: keys.New, Policies: s.policies})
+	t.Cleanup(s.Close)
 	return s
 }
 

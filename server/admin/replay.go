@@ -25,7 +25,11 @@ func (s *Service) idempotency(call *Call, o *order) (*authz.Idempotency, error) 
 	if err != nil {
 		return nil, err
 	}
-	request, err := digest(o.items, o.rights, o.cells, call.IfMatch, call.Context)
+	of := []any{o.items, o.rights, o.cells, call.IfMatch, call.Context}
+	if o.revising != nil {
+		of = append(of, o.revising.word, o.revising.request)
+	}
+	request, err := digest(of...)
 	if err != nil {
 		return nil, err
 	}

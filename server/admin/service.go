@@ -34,6 +34,13 @@ type Store interface {
 	Tasks(ctx context.Context, q authz.TaskQuery) (authz.TaskPage, error)
 	Retry(ctx context.Context, portal, name string) error
 
+	PolicyState(ctx context.Context, portal string) (authz.PolicyState, error)
+	// Revision returns a revision of the portal's policy, with its files.
+	Revision(ctx context.Context, portal string, number int64) (authz.PolicyRevision, error)
+	// Revisions returns revisions before the number, newest first and without files; 0:
+	// from the newest.
+	Revisions(ctx context.Context, portal string, before int64, limit int) ([]authz.PolicyRevision, error)
+
 	Callers(ctx context.Context) ([]authz.Caller, error)
 	PutCaller(ctx context.Context, c authz.Caller, e authz.AuditEntry) error
 	DeleteCaller(ctx context.Context, id string, e authz.AuditEntry) error
@@ -74,7 +81,10 @@ type Options struct {
 	Now func() time.Time // nil: the clock
 	// NewKey makes the key of a caller, with its public part and the hash that is
 	// kept of it.
-	NewKey func() (key, id string, hash []byte)
+	NewKey   func() (key, id string, hash []byte)
+	Policies Policies // examines policies; nil: there are none in the store
+	// Examine bounds an examination of a policy; 0: 2 min.
+	Examine time.Duration
 	// Wait bounds how long a write waits for those before it; 0: 10 s.
 	Wait time.Duration
 }
@@ -86,6 +96,8 @@ type Service struct {
 	decider Decider
 	opts    Options
 	turns   turns
+
+	examinations examinations
 }
 
 // New returns a Service on the store, what is published of it, and the policies.
@@ -96,6 +108,7 @@ func New(store Store, live Live, decider Decider, o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Examine = cmp.Or(o.Examine, examinationStandard)
 	o.Wait = cmp.Or(o.Wait, 10*time.Second)
 	return &Service{store: store, live: live, decider: decider, opts: o}
 }

@@ -53,6 +53,10 @@ type order struct {
 	cells  []Cell
 
 	task *authz.StoredTask // that is performed; nil for a call
+
+	supposed bool // nothing is written, so that no condition has to hold
+
+	revising *revising // what becomes of the policy; nil for everything else
 }
 
 // write makes what is ordered, once: whole or not at all.
@@ -88,6 +92,9 @@ func (s *Service) attempt(ctx context.Context, call *Call, o *order, once *authz
 	if err != nil {
 		return Result{}, err
 	}
+	if o.revising != nil {
+		return w.revise(ctx, once)
+	}
 	for _, step := range []func(context.Context) error{w.read, w.decide, w.meet, w.precheck, w.apply, w.recheck} {
 		if err := step(ctx); err != nil {
 			return Result{}, err
@@ -112,7 +119,7 @@ func (o *order) check(call *Call) error {
 		return authz.Errorf(authz.TooLarge, "has %d items: at most %d", len(o.items), MaxItems).At("items")
 	case len(o.cells) > MaxItems:
 		return authz.Errorf(authz.TooLarge, "has %d cells: at most %d", len(o.cells), MaxItems).At("cells")
-	case o.rights == nil && o.task == nil && len(o.items) == 0:
+	case o.rights == nil && o.task == nil && o.revising == nil && len(o.items) == 0:
 		return authz.Errorf(authz.Invalid, "is empty: want at least one item").At("items")
 	}
 	return o.checkItems(call)

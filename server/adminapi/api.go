@@ -44,6 +44,17 @@ type Service interface {
 	Verify(ctx context.Context, chain string) (admin.Verdict, error)
 	Tasks(ctx context.Context, c admin.Call, q authz.TaskQuery) (authz.TaskPage, error)
 	RetryTask(ctx context.Context, c admin.Call, name string) error
+	Policy(ctx context.Context, c admin.Call) (admin.PolicyView, error)
+	Revisions(ctx context.Context, c admin.Call, before int64, limit int) ([]authz.PolicyRevision, error)
+	Revision(ctx context.Context, c admin.Call, number int64) (authz.PolicyRevision, error)
+	DraftPolicy(ctx context.Context, c admin.Call, d admin.Draft) (admin.Result, error)
+	CheckPolicy(ctx context.Context, c admin.Call, number int64) (admin.Examination, error)
+	PreviewPolicy(ctx context.Context, c admin.Call, number int64, items []admin.Item) (admin.Examination, error)
+	Examination(ctx context.Context, c admin.Call, id string) (admin.Examination, error)
+	CancelExamination(ctx context.Context, c admin.Call, id string) error
+	ApprovePolicy(ctx context.Context, c admin.Call, number int64) (admin.Result, error)
+	PublishPolicy(ctx context.Context, c admin.Call, number int64, expected *int64) (admin.Result, error)
+	ReturnPolicy(ctx context.Context, c admin.Call, number int64, expected *int64) (admin.Result, error)
 	Callers(ctx context.Context, c admin.Call) ([]authz.Caller, error)
 	CreateCaller(ctx context.Context, c admin.Call, caller authz.Caller) (key string, made authz.Caller, err error)
 	DeleteCaller(ctx context.Context, c admin.Call, id string) error

@@ -37,6 +37,7 @@ type service struct {
 	callers   func(admin.Call) ([]authz.Caller, error)
 	newCaller func(admin.Call, authz.Caller) (string, authz.Caller, error)
 	delCaller func(admin.Call, string) error
+	policy    func(operation string, c admin.Call, with any) error // of calls about policies; nil: they are done
 }
 
 func (s *service) Read(_ context.Context, c admin.Call, k authz.Key) (admin.Entity, error) {

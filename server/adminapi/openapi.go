@@ -45,6 +45,7 @@ func (a *API) openAPI() *huma.OpenAPI {
 			{Name: tagUsers, Description: "Users and the roles that they hold."},
 			{Name: tagCRM, Description: "What portals show."},
 			{Name: tagOperation, Description: "Tasks, audit and imports."},
+			{Name: tagPolicy, Description: "Revisions of the policy: drafted, checked, previewed, approved, published, and returned to."},
 			{Name: tagCallers, Description: "Who may call with a key. It takes a key to all portals without a user, or the command line."},
 		},
 	}
@@ -83,6 +84,7 @@ func (r *registrar) all() {
 	r.audit()
 	r.imports()
 	r.batch()
+	r.policies()
 	r.callers()
 }
 

@@ -3,6 +3,7 @@ package adminapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -140,6 +141,7 @@ func exchanges() map[string][]exchange {
 		"create_caller":   {{method: "POST", path: "/callers", body: `{"name":"n","portals":["acme","*"],"permissions":["decide","admin"],"acts_for":["ann"],"until":"2027-01-01T00:00:00Z"}`, status: 201}},
 		"delete_caller":   {{method: "DELETE", path: "/callers/abc", status: 204}},
 	}
+	maps.Copy(all, policyExchanges())
 	for one, path := range map[string]string{
 		"portal": "/portals", "user_type": "/portals/acme/user_types", "role": "/portals/acme/roles", "screen": "/portals/acme/screens", "user": "/portals/acme/users",
 		"account": "/portals/acme/accounts", "contact": "/portals/acme/contacts", "record": "/portals/acme/records/case",
@@ -285,6 +287,7 @@ func failing(err func() error) *service {
 		callers:   func(admin.Call) ([]authz.Caller, error) { return nil, err() },
 		newCaller: func(admin.Call, authz.Caller) (string, authz.Caller, error) { return "", authz.Caller{}, err() },
 		delCaller: func(admin.Call, string) error { return err() },
+		policy:    func(string, admin.Call, any) error { return err() },
 	}
 }
 

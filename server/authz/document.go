@@ -36,7 +36,7 @@ func Document(s Stored) map[string]any {
 // IsStored reports whether s is one of the stored entities.
 func IsStored(s Stored) bool {
 	switch s.(type) {
-	case Portal, UserType, Role, Node, Right, User, Account, Contact, Record:
+	case Portal, UserType, Role, Node, Right, User, Account, Contact, Record, PolicyRevision:
 		return true
 	}
 	return false

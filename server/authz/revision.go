@@ -89,7 +89,7 @@ type PolicyApproval struct {
 // Publication is a time at which a revision came into force.
 type Publication struct {
 	At   time.Time
-	By   string // as AuditEntry.Actor
+	By   string // the user for whom it was made, or else as AuditEntry.Actor
 	From int64  // number of the revision that was in force before; 0: the folder's
 }
 

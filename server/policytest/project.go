@@ -240,6 +240,11 @@ func (l *loader) suite(name string) {
 		l.out.Add(yamltree.Problem{File: name, Msg: err.Error()})
 		return
 	}
+	l.take(name, src)
+}
+
+// take prepares a suite that has been read.
+func (l *loader) take(name string, src []byte) {
 	s, err := Parse(name, src)
 	if err != nil {
 		l.add("", err, name)

@@ -2,6 +2,7 @@ package presets.acumatica
 
 import data.lib.calls
 import data.lib.levels
+import data.lib.publishing
 
 # METADATA
 # title: Administration calls
@@ -18,6 +19,12 @@ else := document if {
 	input.resource.type == "right"
 	input.action.name == "admin:read"
 	document := right_shown
+}
+
+else := document if {
+	input.resource.type == "policy"
+	administers
+	document := publishing.refused
 }
 
 else := document if document := called
@@ -49,6 +56,12 @@ else := {"outcome": "deny", "reason": "type_not_managed"} if {
 else := {"outcome": "deny", "reason": "not_administrator"}
 
 # METADATA
+# description: The call is made by one who administers everything, the policy included.
+administers if called
+
+administers if administered
+
+# METADATA
 # title: Calls of programs and of the command line
 # custom: {id: caller_call, reason: caller}
 called := {"outcome": "allow", "reason": "caller"} if calls.by_caller
@@ -69,7 +82,7 @@ administered := {"outcome": "allow", "reason": "administrator"} if {
 # description: What is shown for a workspace comes from its forms, wherever else they are shown.
 # custom: {id: levels_differ, reason: multiple_rights}
 right_shown := {"outcome": "allow", "reason": "multiple_rights"} if {
-	rights_read
+	administers
 	count(levels_below) > 1
 }
 
@@ -77,13 +90,9 @@ right_shown := {"outcome": "allow", "reason": "multiple_rights"} if {
 # title: One level
 # custom: {id: one_level, reason: one_level}
 right_shown := {"outcome": "allow", "reason": "one_level", "level": level_shown} if {
-	rights_read
+	administers
 	count(levels_below) < 2
 }
-
-rights_read if called
-
-rights_read if administered
 
 # METADATA
 # description: The level of all forms of a workspace, and of any other node its own.

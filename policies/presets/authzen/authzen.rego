@@ -29,8 +29,19 @@ package presets.authzen
 #     not_granted: No role of the user lets it do this to the record.
 #     caller: No user stands behind the administration call, which the operator lets the caller make.
 #     not_administrator: Nobody in the scenario makes administration calls.
+#     own_revision: Whoever made a revision of the policy does not approve it.
+#     approver_is_no_user: Only users approve a revision of the policy, and no program does.
+#     publishing_settings: The portal's settings for publishing cannot be read.
+#     not_checked: The revision of the policy has not passed a check.
+#     not_previewed: Nobody has looked at whose access the revision of the policy changes.
+#     locks_out: Nobody would be left to administer the policy.
+#     preview_incomplete: The preview left something out.
+#     too_many_lose: More users lose something than the portal's settings allow.
+#     too_many_gain: More users gain something than the portal's settings allow.
+#     no_cases: The revision of the policy changes somebody's access, and no case holds it.
+#     approvals_missing: Fewer users than the portal's settings ask for have approved the revision of the policy.
 decision := document if {
-	input.action.name in {"admin:read", "admin:create", "admin:update", "admin:delete"}
+	input.action.name in {"admin:read", "admin:create", "admin:update", "admin:delete", "admin:approve", "admin:publish"}
 	document := call
 }
 

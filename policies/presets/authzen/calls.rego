@@ -1,6 +1,7 @@
 package presets.authzen
 
 import data.lib.calls
+import data.lib.publishing
 
 # METADATA
 # title: Administration calls
@@ -9,6 +10,12 @@ call := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == f
 
 else := {"outcome": "deny", "reason": "acting_unsupported"} if input.context.actor
 
+else := document if {
+	input.resource.type == "policy"
+	administers
+	document := publishing.refused
+}
+
 else := document if document := called
 
 else := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
@@ -16,6 +23,10 @@ else := {"outcome": "challenge", "reason": "login_required"} if input.subject.ty
 else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
 
 else := {"outcome": "deny", "reason": "not_administrator"}
+
+# METADATA
+# description: The call is made by one who administers everything, the policy included.
+administers if called
 
 # METADATA
 # title: Calls of programs and of the command line

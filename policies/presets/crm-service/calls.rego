@@ -3,6 +3,7 @@ package presets.crm_service
 import data.lib.calls
 import data.lib.fields
 import data.lib.levels
+import data.lib.publishing
 
 # METADATA
 # title: Administration calls
@@ -14,6 +15,12 @@ import data.lib.levels
 call := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == false
 
 else := {"outcome": "deny", "reason": "acting_unsupported"} if input.context.actor
+
+else := document if {
+	input.resource.type == "policy"
+	administers
+	document := publishing.refused
+}
 
 else := document if document := called
 
@@ -36,6 +43,12 @@ else := {"outcome": "challenge", "reason": "login_required"} if input.subject.ty
 else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
 
 else := {"outcome": "deny", "reason": "not_administrator"}
+
+# METADATA
+# description: The call is made by one who administers everything, the policy included.
+administers if called
+
+administers if administered
 
 # METADATA
 # title: Calls of programs and of the command line

@@ -2,6 +2,7 @@ package presets.salesforce_portal
 
 import data.lib.calls
 import data.lib.fields
+import data.lib.publishing
 
 # METADATA
 # title: Administration calls
@@ -13,6 +14,12 @@ import data.lib.fields
 call := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == false
 
 else := {"outcome": "deny", "reason": "actor_refused"} if "actor" in object.keys(input.context)
+
+else := document if {
+	input.resource.type == "policy"
+	administers
+	document := publishing.refused
+}
 
 else := document if document := called
 
@@ -28,6 +35,12 @@ else := {"outcome": "challenge", "reason": "login_required"} if input.subject.ty
 else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
 
 else := {"outcome": "deny", "reason": "not_administrator"}
+
+# METADATA
+# description: The call is made by one who administers everything, the policy included.
+administers if called
+
+administers if administered
 
 # METADATA
 # title: Calls of programs and of the command line

@@ -1,0 +1,86 @@
+package publishing
+
+import (
+	"path"
+	"time"
+
+	"github.com/portcullis-authz/portcullis/policies"
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/fixture"
+	"github.com/portcullis-authz/portcullis/server/policy"
+)
+
+// Options of an Examiner.
+type Options struct {
+	// Modules returns the policies of the folder as they are now, those built in
+	// included.
+	Modules func() (policy.Modules, error)
+	Limit   time.Duration // of each evaluation, as when it decides
+	Now     func() time.Time
+}
+
+// Examiner examines revisions of policies. It is safe for concurrent use.
+type Examiner struct{ opts Options }
+
+// New returns an Examiner.
+func New(o Options) *Examiner { return &Examiner{o} }
+
+// Seed returns the files of which a policy in the store can be made that decides as
+// the package of the folder does: all modules that its rules can come to evaluate.
+func (x *Examiner) Seed(pkg string) (map[string]string, error) {
+	modules, err := x.opts.Modules()
+	if err != nil {
+		return nil, err
+	}
+	program, err := x.compile(modules)
+	if err != nil {
+		return nil, err
+	}
+	reached, err := program.Reach(pkg)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]string, len(reached))
+	for _, name := range reached {
+		files[name] = modules[name]
+	}
+	return files, nil
+}
+
+func (x *Examiner) compile(modules policy.Modules) (*policy.Program, error) {
+	return policy.Compile(modules, policies.InputSchema, x.opts.Limit)
+}
+
+// program returns the policies that decide in a portal of the configuration.
+func (x *Examiner) program(config *authz.Bundle) (*policy.Program, error) {
+	if config.Published != nil {
+		return x.compile(policy.Of(config.Published.Files))
+	}
+	modules, err := x.opts.Modules()
+	if err != nil {
+		return nil, err
+	}
+	return x.compile(modules)
+}
+
+// parts are the files of a revision by what they are.
+type parts struct {
+	modules, tests policy.Modules
+	suites, data   map[string]string
+	others         []string // YAML that is no part of a policy
+}
+
+func sorted(files map[string]string) parts {
+	p := parts{modules: policy.Of(files), tests: policy.TestsOf(files), suites: map[string]string{}, data: map[string]string{}}
+	for name, text := range files {
+		switch base := path.Base(name); {
+		case fixture.IsSuite(base):
+			p.suites[name] = text
+		case fixture.IsData(base):
+			p.data[name] = text
+		case path.Ext(base) == ".yaml" || path.Ext(base) == ".yml":
+			p.others = append(p.others, name)
+		}
+	}
+	return p
+}
