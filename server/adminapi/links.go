@@ -32,6 +32,7 @@ func link(doc *huma.OpenAPI) {
 	l.add("list_callers", "200", "get_caller", "", map[string]any{"id": "$response.body#/items/0/id"})
 	l.add("delete_caller", "204", "get_caller", "", map[string]any{"id": "$request.path.id"})
 	l.add("list_tasks", "200", "retry_task", "", map[string]any{"portal": fromPortal, "name": "$response.body#/items/0/name"})
+	l.policies()
 	row := map[string]any{"portal": fromPortal, "role": "$response.body#/document/id"}
 	l.add("create_role", "201", "get_row", "", row)
 	l.add("create_screen", "201", "get_column", "", map[string]any{"portal": fromPortal, "id": "$response.body#/document/id"})
@@ -45,6 +46,20 @@ func link(doc *huma.OpenAPI) {
 // linker adds links between operations, by their ids.
 type linker struct {
 	operations map[string]*huma.Operation
+}
+
+// policies links the steps by which a revision of a policy comes into force.
+func (l *linker) policies() {
+	drafted := map[string]any{"portal": fromPortal, "number": "$response.body#/document/number"}
+	for _, to := range []string{"get_revision", "check_revision"} {
+		l.add("create_revision", "201", to, "", drafted)
+	}
+	l.add("list_revisions", "200", "get_revision", "", map[string]any{"portal": fromPortal, "number": "$response.body#/items/0/number"})
+	begun := map[string]any{"portal": fromPortal, "id": "$response.body#/id"}
+	for _, from := range []string{"check_revision", "preview_revision"} {
+		l.add(from, "202", "get_examination", "", begun)
+	}
+	l.add("preview_revision", "202", "get_report", "", begun)
 }
 
 // entity links the operations on one kind of entity.

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
@@ -86,11 +85,19 @@ func (m *Manager) Await(ctx context.Context, portal string, revision int64) erro
 	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
 	defer cancel()
 	defer m.press(portal)()
-	lookErr := m.look(ctx)
+	portals, lookErr := m.look(ctx)
 	for {
 		done, moved, why := m.reached(portal, revision)
 		if done {
 			return why
+		}
+		if m.missing(portal) {
+			if lookErr == nil && !has(portals, portal) {
+				return nil
+			}
+			if portals, lookErr = m.look(ctx); lookErr == nil { // those who brought the news may have looked earlier
+				continue
+			}
 		}
 		select {
 		case <-moved:
@@ -118,9 +125,16 @@ func (m *Manager) press(portal string) (release func()) {
 	return func() { add(-1) }
 }
 
-// look takes down where the portals stand without waiting for the watcher, whose
-// own news count for newer.
-func (m *Manager) look(ctx context.Context) error {
+// missing reports whether the portal is neither published nor in the news.
+func (m *Manager) missing(portal string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.all()[portal] == nil && m.heardOf > 0 && !has(m.wanted, portal)
+}
+
+// look takes down, and returns, where the portals stand without waiting for the
+// watcher, whose own news count for newer.
+func (m *Manager) look(ctx context.Context) ([]authz.PortalRevision, error) {
 	for {
 		m.mu.Lock()
 		before := m.heardOf
@@ -128,10 +142,10 @@ func (m *Manager) look(ctx context.Context) error {
 		portals, err := m.source.Portals(ctx)
 		if err != nil {
 			m.nudge() // there may be news held back
-			return err
+			return nil, err
 		}
 		if m.heardSince(before, portals) {
-			return nil
+			return portals, nil
 		}
 	}
 }
@@ -147,17 +161,14 @@ func (m *Manager) heardSince(before int64, portals []authz.PortalRevision) bool 
 	return true
 }
 
-// reached reports whether nothing is left to wait for: the portal is at the
-// revision, or gone, or cannot get there, which why says then. moved is closed when
-// that may have changed.
+// reached reports whether nothing is left to wait for: the portal is at the revision, or
+// cannot get there, which why says then. moved is closed when that may have changed.
 func (m *Manager) reached(portal string, revision int64) (done bool, moved <-chan struct{}, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	view, p := m.all()[portal], m.state.portals[portal]
 	switch {
 	case view != nil && view.Revision >= revision:
-		return true, nil, nil
-	case view == nil && m.heardOf > 0 && !slices.ContainsFunc(m.wanted, func(at authz.PortalRevision) bool { return at.ID == portal }):
 		return true, nil, nil
 	case p != nil && p.err != nil && p.tried >= revision:
 		return true, nil, authz.Errorf(authz.Unavailable, "portal %q cannot be used as it was last written: %v", portal, p.err).Because(p.err)

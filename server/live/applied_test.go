@@ -289,3 +289,39 @@ func TestAwait(t *testing.T) {
 		require.ErrorContains(t, errors.Unwrap(m.Await(t.Context(), "a", 1)), "nobody asks where portals stand")
 	})
 }
+
+// TestLateNewsOfANewPortal: news that were read before a portal was made do not pass for
+// its deletion, neither for who waits for it nor for what is published.
+func TestLateNewsOfANewPortal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newPortals("p")
+		m := follow(t, s, (&rules{word: "one"}).policies())
+		late, err := s.Portals(t.Context())
+		require.NoError(t, err)
+		gate := make(chan struct{})
+		s.set(func(s *portals) {
+			s.stand["q"] = authz.PortalRevision{ID: "q", Generation: "g1", Revision: 1, ConfigRevision: 1}
+			s.gate = gate
+		})
+		reached := make(chan error, 1)
+		go func() { reached <- m.Await(t.Context(), "q", 1) }()
+		synctest.Wait() // the portal is being read
+		s.changed(late)
+		synctest.Wait()
+		require.Empty(t, reached, "who waits for the portal is told that it is there or gone")
+		close(gate)
+		require.NoError(t, <-reached)
+		_, err = m.View("q")
+		require.NoError(t, err)
+		s.changed(late)
+		synctest.Wait()
+		_, err = m.View("q")
+		require.NoError(t, err, "late news do not take the portal away")
+		s.set(func(s *portals) { delete(s.stand, "q") })
+		s.announce()
+		synctest.Wait()
+		_, err = m.View("q")
+		require.Equal(t, authz.NotFound, authz.KindOf(err), "a deletion does")
+		require.NoError(t, m.Await(t.Context(), "q", 2), "and there is nothing to wait for")
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -198,6 +199,10 @@ func (m *Manager) bringUp(ctx context.Context) (left time.Duration) {
 	if !told {
 		return left
 	}
+	wanted, err := m.complete(ctx, wanted)
+	if err != nil {
+		return m.opts.Retry
+	}
 	exists := make(map[string]bool, len(wanted))
 	for _, at := range wanted {
 		exists[at.ID] = true
@@ -208,6 +213,21 @@ func (m *Manager) bringUp(ctx context.Context) (left time.Duration) {
 	}
 	m.drop(exists)
 	return left
+}
+
+// complete returns where the portals stand. The store is asked anew when the news lack a
+// portal that is published: they may have been read before it was made.
+func (m *Manager) complete(ctx context.Context, news []authz.PortalRevision) ([]authz.PortalRevision, error) {
+	for id := range m.all() {
+		if !has(news, id) {
+			return m.source.Portals(ctx)
+		}
+	}
+	return news, nil
+}
+
+func has(all []authz.PortalRevision, portal string) bool {
+	return slices.ContainsFunc(all, func(at authz.PortalRevision) bool { return at.ID == portal })
 }
 
 // sooner returns the shorter of two times, of which 0 is never.
