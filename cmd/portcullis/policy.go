@@ -26,6 +26,7 @@ type policyCmd struct {
 	Publish policyPublishCmd `cmd:"" help:"Bring a revision into force."`
 	Return  policyReturnCmd  `cmd:"" help:"Bring a revision into force again that was before."`
 	Source  policySourceCmd  `cmd:"" help:"Have the policy come from the server's folder, or from its database."`
+	Rescue  policyRescueCmd  `cmd:"" help:"Bring a former revision back in the store itself, without asking the policy in force."`
 }
 
 // Help tells of the way that a revision goes.

@@ -106,12 +106,16 @@ func (c *comparison) compare(ctx context.Context, k *kind) (*outcome, error) {
 
 func (p *pass) run(ctx context.Context) error {
 	for i, s := range p.c.both {
+		p.memo[i] = map[cell]*answer{}
+		if i == 1 && p.c.samePolicy() {
+			p.scopes[1] = p.scopes[0]
+			continue
+		}
 		scope, err := s.scope(policy.Kind{Subject: p.typ, Resource: p.kind.resources[0].Type, Action: p.kind.action})
 		if err != nil {
 			return err
 		}
 		p.scopes[i] = scope
-		p.memo[i] = map[cell]*answer{}
 	}
 	if p.same = p.scopes[0] != nil && p.scopes[1] != nil && p.scopes[0].Digest() == p.scopes[1].Digest(); p.same {
 		p.memo[1] = p.memo[0]
@@ -419,29 +423,38 @@ func (p *pass) relation(a *asker, n int32) string {
 		user, record := p.scopes[i].IDs()
 		var all []string
 		for k, mine := range user {
-			for l, its := range record {
-				if v := a.ids[i][k]; v != 0 && v == p.things[n].ids[i][l] {
-					all = append(all, relationName(mine, its))
-				}
+			if name := shared(mine, a.ids[i][k], record, p.things[n].ids[i]); name != "" && !slices.Contains(all, name) {
+				all = append(all, name)
 			}
 		}
-		slices.Sort(all)
-		if all = slices.Compact(all); len(all) > 0 {
+		if len(all) > 0 {
 			return strings.Join(all, ", ")
 		}
 	}
 	return "of others"
 }
 
-// relationName says in words that two ids are equal.
-func relationName(mine, its string) string {
-	switch mine + "=" + its {
-	case "user.contact=record.contact":
-		return "of the own contact"
-	case "user.account=record.account":
-		return "of the own account"
-	case "user.id=record.owner", "subject.id=record.owner":
-		return "owned"
+// relations are the words for ids that are equal.
+var relations = map[string]string{
+	"user.contact=record.contact": "of the own contact", "user.account=record.account": "of the own account",
+	"user.id=record.owner": "owned", "subject.id=record.owner": "owned", "user.id=target.id": "themselves", "subject.id=target.id": "themselves",
+	"user.account=target.account": "of the own account",
+}
+
+// shared says which of the record's ids the one of who asks is; "" for none. Of several,
+// the one that there are words for.
+func shared(mine string, id int32, record []string, ids []int32) string {
+	name := ""
+	for k, its := range record {
+		if id == 0 || ids[k] != id {
+			continue
+		}
+		if words := relations[mine+"="+its]; words != "" {
+			return words
+		}
+		if name == "" {
+			name = mine + " = " + its
+		}
 	}
-	return mine + " = " + its
+	return name
 }

@@ -50,7 +50,7 @@ func Compute(ctx context.Context, before, after Side, o Options) (*Report, error
 		c.both[i] = side
 	}
 	c.gather()
-	asked, err := kinds(c.both, o.Actions)
+	asked, err := c.kinds()
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +78,12 @@ type comparison struct {
 
 	total, done, evaluated, late atomic.Int64
 	told                         sync.Mutex
+}
+
+// samePolicy reports whether both sides decide by the same rules and settings.
+func (c *comparison) samePolicy() bool {
+	before, after := c.both[0].policy, c.both[1].policy
+	return before != nil && after != nil && before.Same(after)
 }
 
 // gather lists who is asked about.

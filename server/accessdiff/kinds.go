@@ -41,12 +41,16 @@ const OtherAction = "~other"
 
 // kinds returns what is asked of both sides: every action that either policy names for
 // the type of the resource.
-func kinds(both [2]*side, only []string) ([]kind, error) {
+func (c *comparison) kinds() ([]kind, error) {
+	both, only := c.both, c.options.Actions
 	families := resources(both)
 	var all []kind
 	for _, typ := range order(families) {
 		actions := map[string]bool{}
-		for _, s := range both {
+		for i, s := range both {
+			if i == 1 && c.samePolicy() {
+				break
+			}
 			scope, err := s.scope(policy.Kind{Subject: userSubject, Resource: typ})
 			if err != nil {
 				return nil, err

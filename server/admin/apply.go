@@ -88,7 +88,7 @@ func (w *writing) overPending(c *change, old authz.Stored) (err error) {
 // accept makes a write pending. What is written to the configuration besides what
 // was ordered makes another next one.
 func (w *writing) accept(e authz.EntityWrite) {
-	w.note(e)
+	w.pending.Put(e)
 	if e.Entity.Kind == authz.RoleEntity || e.Entity.Kind == authz.NodeEntity {
 		w.places = nil
 	}
@@ -242,8 +242,8 @@ func isName(kind authz.EntityKind, member string) bool {
 
 // knownOf returns what the judgement of a change to the entity need not look up.
 func (w *writing) knownOf(ctx context.Context, k authz.Key) (authz.Known, error) {
-	known := authz.Known{Pending: w.pending}
-	if w.creating || w.restructured() || k.Kind == authz.PortalEntity && len(w.pending) > 0 {
+	known := authz.Known{Pending: &w.pending}
+	if w.creating || w.restructured() || k.Kind == authz.PortalEntity && len(w.pending.All()) > 0 {
 		known.Config = w.candidate()
 	}
 	var err error
@@ -264,7 +264,7 @@ func (w *writing) candidate() *authz.Bundle {
 		if base == nil {
 			base = w.config
 		}
-		w.next, w.stale, w.renewed = reconfigured(base, w.pending), false, true
+		w.next, w.stale, w.renewed = reconfigured(base, w.pending.All()), false, true
 	}
 	return w.next
 }
@@ -281,12 +281,8 @@ func (w *writing) recheck(context.Context) error {
 
 // restructured reports whether anything but rights is pending in the configuration.
 func (w *writing) restructured() bool {
-	for _, e := range w.pending {
-		if configures(e.Entity.Kind) && e.Entity.Kind != authz.RightEntity {
-			return true
-		}
-	}
-	return false
+	p := &w.pending
+	return p.Number(authz.PortalEntity)+p.Number(authz.UserTypeEntity)+p.Number(authz.RoleEntity)+p.Number(authz.NodeEntity) > 0
 }
 
 // refused returns all that speaks against the write, or nil.

@@ -18,6 +18,7 @@ type writing struct {
 	base     authz.PortalRevision
 	config   *authz.Bundle // as published at base; empty for a portal that is being made
 	creating bool          // there is no such portal yet
+	left     int64         // revision at which a portal of the id was deleted; 0: there was none
 	next     *authz.Bundle // with all that is ordered and pending; nil: not needed yet
 	broken   bool          // next cannot be decided on
 	stale    bool          // next lacks something that is pending
@@ -25,8 +26,7 @@ type writing struct {
 	places   *places       // roles and nodes of next, for rights
 
 	changes []*change
-	pending []authz.EntityWrite // accepted, in the order in which they were
-	at      map[authz.Key]int   // place in pending
+	pending authz.Pending // accepted
 	stored  map[authz.Key]authz.Versioned
 	kept    map[authz.Key][]string // latches as stored
 
@@ -77,12 +77,13 @@ func operation(old, changed authz.Stored) authz.Operation {
 
 // begin finds out where the portal stands, and waits until it is published so.
 func (s *Service) begin(ctx context.Context, call *Call, o *order) (*writing, error) {
-	w := &writing{s: s, call: call, order: o, now: s.now(), at: map[authz.Key]int{}, stored: map[authz.Key]authz.Versioned{}, kept: map[authz.Key][]string{}}
+	w := &writing{s: s, call: call, order: o, now: s.now(), stored: map[authz.Key]authz.Versioned{}, kept: map[authz.Key][]string{}}
 	var err error
 	w.base, err = s.store.Head(ctx, call.Portal)
 	if err != nil && authz.KindOf(err) == authz.NotFound && o.makesPortal() {
 		w.base, w.creating, w.config = authz.PortalRevision{}, true, &authz.Bundle{}
-		return w, nil
+		w.left, err = s.leftAt(ctx, call.Portal)
+		return w, err
 	}
 	if err != nil {
 		return nil, err
@@ -97,6 +98,23 @@ func (s *Service) begin(ctx context.Context, call *Call, o *order) (*writing, er
 		return nil, authz.Errorf(authz.Unavailable, "the stored configuration of portal %q is not in force: see why in the log, and mend it by an import", call.Portal)
 	}
 	return w, nil
+}
+
+// leftAt returns the revision at which a portal that is not there any more was
+// deleted, which its revisions go on from should it be made again.
+func (s *Service) leftAt(ctx context.Context, portal string) (int64, error) {
+	chain, err := s.store.Chain(ctx, portal)
+	switch {
+	case authz.KindOf(err) == authz.NotFound, err == nil && chain.Seq == 0:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	last, err := s.store.Entries(ctx, portal, chain.Seq-1, 1)
+	if err != nil || len(last) == 0 {
+		return 0, err
+	}
+	return last[0].Revision, nil
 }
 
 // makesPortal reports whether the order may make the portal itself.
@@ -197,24 +215,14 @@ func (w *writing) entity(ctx context.Context, k authz.Key) (authz.Versioned, err
 
 // current returns the entity as it is with all that is pending; nil: it is not there.
 func (w *writing) current(ctx context.Context, k authz.Key) (authz.Stored, error) {
-	if i, ok := w.at[k]; ok {
-		return w.pending[i].New, nil
+	if e := w.pending.Of(k); e != nil {
+		return e.New, nil
 	}
 	if _, read := w.stored[k]; !read && configures(k.Kind) {
 		return configured(w.config, k), nil
 	}
 	v, err := w.entity(ctx, k)
 	return v.Stored, err
-}
-
-// note makes a write pending.
-func (w *writing) note(e authz.EntityWrite) {
-	if i, ok := w.at[e.Entity]; ok {
-		w.pending[i].New = e.New
-		return
-	}
-	w.at[e.Entity] = len(w.pending)
-	w.pending = append(w.pending, e)
 }
 
 // decide puts every change to the policy as a call. All that are not let in are
@@ -233,19 +241,7 @@ func (w *writing) decide(ctx context.Context) error {
 		if c.same {
 			continue
 		}
-		q := about(authz.CallAction(c.operation()), c.key, c.was.Stored, c.new)
-		switch {
-		case c.unread && c.was.Stored != nil:
-			q.action = authz.UpdateCall
-		case c.taken:
-			q = about(authz.CreateCall, c.key, nil, c.new)
-		case c.missing:
-			q.action = missingAction(c.item.Operation)
-		}
-		if w.creating {
-			q.config = w.next
-		}
-		d, id, err := w.s.decide(ctx, w.call, q)
+		d, id, err := w.s.decide(ctx, w.call, w.question(c))
 		if err != nil {
 			return err
 		}
@@ -263,6 +259,23 @@ func (w *writing) decide(ctx context.Context) error {
 		denied.Refusals = nil
 	}
 	return &denied
+}
+
+// question is what the policy is asked of the change as a call.
+func (w *writing) question(c *change) question {
+	q := about(authz.CallAction(c.operation()), c.key, c.was.Stored, c.new)
+	switch {
+	case c.unread && c.was.Stored != nil:
+		q.action = authz.UpdateCall
+	case c.taken:
+		q = about(authz.CreateCall, c.key, nil, c.new)
+	case c.missing:
+		q.action = missingAction(c.item.Operation)
+	}
+	if w.creating {
+		q.config = w.next
+	}
+	return q
 }
 
 func missingAction(op Operation) string {

@@ -112,3 +112,16 @@ func TestCallers(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, strings.ToLower(asJSON(t, entries)), "secret")
 }
+
+// TestCallersEndAsStored: what the audit has of the end of a key is no finer than what
+// is stored.
+func TestCallersEndAsStored(t *testing.T) {
+	s := started(t, rules, world())
+	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second).Add(123_456_789)
+	_, made, err := s.CreateCaller(t.Context(), admin.Call{}, authz.Caller{Name: "shop", Portals: []string{"p"}, Permissions: []authz.Permission{authz.PermitDecide}, Until: until})
+	require.NoError(t, err)
+	require.Equal(t, until.Truncate(time.Millisecond), made.Until)
+	v, err := s.Verify(t.Context(), authz.ServiceChain)
+	require.NoError(t, err)
+	require.Empty(t, v.Faults)
+}

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -47,6 +48,7 @@ func (s *Service) CreateCaller(ctx context.Context, call Call, c authz.Caller) (
 		return "", authz.Caller{}, err
 	}
 	now := s.now()
+	c.Until = c.Until.UTC().Truncate(time.Millisecond) // as it is stored, and as the audit is to have it
 	faults, _ := errorsAs(c.Validate())
 	if !c.Until.IsZero() && !now.Before(c.Until) {
 		faults = append(faults, authz.Fault{Path: "until", Msg: "is not after now: the key would open nothing"})
@@ -64,7 +66,6 @@ func (s *Service) CreateCaller(ctx context.Context, call Call, c authz.Caller) (
 	actor, _ := actorOf(call.Acting)
 	key, c.ID, c.Hash = s.opts.NewKey()
 	c.CreatedAt, c.CreatedBy = now, actor
-	c.Until = c.Until.UTC()
 	if err := s.store.PutCaller(ctx, c, s.serviceEntry(&call, authz.CreateEntity, authz.CallerChange(nil, &c))); err != nil {
 		return "", authz.Caller{}, err
 	}

@@ -83,48 +83,62 @@ func (x edits[E]) add(w authz.EntityWrite) {
 
 // made returns the list with the edits. What is new comes last, in the order of its
 // keys, but a right behind the others of its role, so that as little as can be moves.
+// All between the places that are touched is copied as it is.
 func (x edits[E]) made(list []E) []E {
 	if len(x) == 0 {
 		return list
 	}
-	fresh, behind := x.fresh(list)
-	next := make([]E, 0, len(list)+len(x))
-	for i := range list {
+	touched := x.touched(list)
+	fresh, behind := x.fresh(list, touched)
+	next, from := make([]E, 0, len(list)+len(x)), 0
+	for _, i := range touched {
+		next = append(next, list[from:i]...)
+		from = i + 1
 		k := list[i].Key()
-		if _, touched := behind[k.Of]; !touched {
-			next = append(next, list[i])
-			continue
-		}
 		switch e, edited := x[k]; {
 		case !edited:
 			next = append(next, list[i])
 		case e != nil:
 			next = append(next, *e)
 		}
-		if at, ok := behind[k.Of]; ok && at == i {
+		if behind[k.Of] == i {
 			next = append(next, fresh[k.Of]...)
 			delete(fresh, k.Of)
 		}
 	}
+	next = append(next, list[from:]...)
 	for _, of := range slices.Sorted(maps.Keys(fresh)) {
 		next = append(next, fresh[of]...)
 	}
 	return next
 }
 
-// fresh returns the entities that the list does not have, by role for rights, and
-// the place of the last entity in the list of each role that is touched.
-func (x edits[E]) fresh(list []E) (fresh map[string][]E, behind map[string]int) {
-	there := make(map[authz.Key]bool, len(x))
-	behind = make(map[string]int, len(x))
+// touched returns the places of the entities that are edited, or stand, as a right
+// of the same role does, where something new may have to go behind them.
+func (x edits[E]) touched(list []E) (places []int) {
+	ofs := make(map[string]bool, len(x))
 	for k := range x {
-		behind[k.Of] = -1
+		ofs[k.Of] = true
 	}
+	last, same := "", ofs[""] // neighbours are often of one role, and most of none that is touched
 	for i := range list {
-		k := list[i].Key()
-		if _, touched := behind[k.Of]; !touched {
-			continue
+		if of := list[i].Key().Of; of != last {
+			last, same = of, ofs[of]
 		}
+		if same {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// fresh returns the entities that the list does not have, by role for rights, and
+// the place of the last entity in the list of each role.
+func (x edits[E]) fresh(list []E, touched []int) (fresh map[string][]E, behind map[string]int) {
+	there := make(map[authz.Key]bool, len(x))
+	behind = make(map[string]int)
+	for _, i := range touched {
+		k := list[i].Key()
 		if _, edited := x[k]; edited {
 			there[k] = true
 		}

@@ -52,8 +52,16 @@ func TestAPortalFromNothing(t *testing.T) {
 	require.Empty(t, verdict.Faults)
 	require.Equal(t, int64(2), verdict.Entries)
 
-	_, err = s.Create(t.Context(), admin.Call{Portal: "new"}, portal, map[string]any{"policy": "test"})
+	again, err := s.Create(t.Context(), admin.Call{Portal: "new", IdempotencyKey: "again"}, portal, map[string]any{"policy": "test"})
 	require.NoError(t, err, "a portal may come back")
+	read, err := s.Read(t.Context(), admin.Call{Portal: "new"}, portal)
+	require.NoError(t, err)
+	require.Equal(t, read.ETag, again.Entity.ETag, "its revisions go on from where they ended")
+	require.Equal(t, read.Revision, again.Revision)
+	replayed, err := s.Create(t.Context(), admin.Call{Portal: "new", IdempotencyKey: "again"}, portal, map[string]any{"policy": "test"})
+	require.NoError(t, err)
+	require.True(t, replayed.Replayed)
+	require.Equal(t, read.ETag, replayed.Entity.ETag)
 }
 
 func TestConfiguration(t *testing.T) {

@@ -249,7 +249,7 @@ func (x *surroundings) roles(grants []authz.Grant) {
 // expected returns the entity as it will be: one that is ordered counts wherever in
 // the order it stands, and even when something else speaks against it.
 func (w *writing) expected(ctx context.Context, k authz.Key) (authz.Stored, error) {
-	if _, ok := w.at[k]; !ok {
+	if w.pending.Of(k) == nil {
 		if c := w.changeOf(k); c != nil {
 			return c.new, nil
 		}

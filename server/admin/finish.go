@@ -68,7 +68,7 @@ func (w *writing) refusedBy(c *authz.Changeset, err error) error {
 func (w *writing) changeset(once *authz.Idempotency) *authz.Changeset {
 	c := &authz.Changeset{Base: w.base, Tasks: w.later, Latches: w.latches, Settle: w.settle, Once: once}
 	configured := false
-	for _, e := range w.pending {
+	for _, e := range w.pending.All() {
 		if reflect.DeepEqual(e.Old, e.New) {
 			continue
 		}
@@ -90,7 +90,7 @@ func (w *writing) final() *authz.Bundle {
 	if w.next != nil && !w.stale && w.restructured() {
 		return w.next
 	}
-	return reconfigured(w.config, w.pending)
+	return reconfigured(w.config, w.pending.All())
 }
 
 // entry is what the audit keeps of the write.
@@ -139,8 +139,8 @@ func (w *writing) operation() string {
 // result says what the write comes to. It is as written at the next revision: if
 // another comes first, the write is judged anew.
 func (w *writing) result(c *authz.Changeset) Result {
-	r := Result{Tasks: w.tasks, Revision: w.base.Revision, Decision: w.decision}
-	if len(c.Changes)+len(c.Tasks)+len(c.Latches) > 0 && !w.call.DryRun || c.Publish != nil && !w.call.DryRun {
+	r := Result{Tasks: w.tasks, Revision: max(w.base.Revision, w.left), Decision: w.decision}
+	if (len(c.Changes)+len(c.Tasks)+len(c.Latches) > 0 || c.Publish != nil) && !w.call.DryRun {
 		r.Revision++
 	}
 	for _, x := range w.changes {
@@ -157,8 +157,8 @@ func (w *writing) result(c *authz.Changeset) Result {
 // entityOf returns the entity of a change as it will be stored.
 func (w *writing) entityOf(x *change, e *authz.AuditEntry, revision int64) *Entity {
 	now := x.was.Stored
-	if i, ok := w.at[x.key]; ok {
-		now = w.pending[i].New
+	if e := w.pending.Of(x.key); e != nil {
+		now = e.New
 	}
 	if now == nil {
 		return nil

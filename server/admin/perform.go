@@ -75,5 +75,5 @@ func (w *writing) carryOut(ctx context.Context) (why string, err error) {
 
 // drop forgets what is pending.
 func (w *writing) drop() {
-	w.pending, w.at, w.tasks, w.later, w.latches = nil, map[authz.Key]int{}, nil, nil, nil
+	w.pending, w.tasks, w.later, w.latches = authz.Pending{}, nil, nil, nil
 }

@@ -202,11 +202,11 @@ func summary(r *accessdiff.Report, w *writing) *authz.AccessSummary {
 // changed returns the portal as the revision and what is pending would make it.
 func (s *Service) changed(ctx context.Context, portal string, before *authz.World, w *writing, number int64) (*authz.World, error) {
 	after := *before
-	after.Bundle = *reconfigured(&before.Bundle, w.pending)
-	after.Accounts = made(before.Accounts, w.pending)
-	after.Contacts = made(before.Contacts, w.pending)
-	after.Users = made(before.Users, w.pending)
-	after.Records = made(before.Records, w.pending)
+	after.Bundle = *reconfigured(&before.Bundle, w.pending.All())
+	after.Accounts = made(before.Accounts, w.pending.All())
+	after.Contacts = made(before.Contacts, w.pending.All())
+	after.Users = made(before.Users, w.pending.All())
+	after.Records = made(before.Records, w.pending.All())
 	r, err := s.revision(ctx, portal, number)
 	if err == nil && r == nil && number != 0 {
 		err = absent(authz.CallResource(policyKey(number)))

@@ -60,7 +60,7 @@ func (w *writing) revise(ctx context.Context, once *authz.Idempotency) (Result, 
 	}
 	w.changes = []*change{{key: policyKey(number), was: authz.Versioned{Stored: asStored(old)}, new: asStored(changed)}}
 	if changed != nil {
-		w.note(authz.EntityWrite{Entity: changed.Key(), Old: asStored(old), New: *changed})
+		w.pending.Put(authz.EntityWrite{Entity: changed.Key(), Old: asStored(old), New: *changed})
 	}
 	if o.publishes {
 		w.publish = &published{number: number, revision: changed}

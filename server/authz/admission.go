@@ -55,7 +55,7 @@ func (c *Change) side(name string, s Stored, wanted bool) error {
 		return Errorf(Invalid, "is there, but a change of operation %s has none: leave it out", c.Operation).At(name)
 	case s == nil:
 		return nil
-	case Document(s) == nil:
+	case !IsStored(s):
 		return Errorf(Invalid, "is a %T, which is no stored entity", s).At(name)
 	case s.Key() != c.Entity:
 		return Errorf(Invalid, "is %s, but the change is to %s: make them the same", s.Key(), c.Entity).At(name)

@@ -6,7 +6,7 @@ type ChangeFacts struct {
 	Actor *Principal
 	// Roles are those that the entity names before or after, and that the type of a
 	// user allows, with all that they inherit, by id.
-	Roles map[string]*Role
+	Roles map[string]*RoleFacts
 	// Contact and Account are those that the entity refers to as it will be, or as
 	// it was when it is deleted. One that is itself written refers to itself; the
 	// contact's account counts when the entity names none.
@@ -53,7 +53,7 @@ type Known struct {
 	Counts  map[CountName]int
 	// Pending are writes that are made together with the change, before it, each of
 	// another entity: it is judged as if they were stored. Who writes is judged as stored without them.
-	Pending []EntityWrite
+	Pending *Pending
 	// Config is the configuration with what of Pending touches it; nil when nothing
 	// does. Nobody may write to it afterwards.
 	Config *Bundle

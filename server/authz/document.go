@@ -33,6 +33,15 @@ func Document(s Stored) map[string]any {
 	return nil
 }
 
+// IsStored reports whether s is one of the stored entities.
+func IsStored(s Stored) bool {
+	switch s.(type) {
+	case Portal, UserType, Role, Node, Right, User, Account, Contact, Record, PolicyRevision:
+		return true
+	}
+	return false
+}
+
 // document is an object being put together.
 type document map[string]any
 

@@ -101,6 +101,12 @@ type ContactFacts struct {
 	Memo
 }
 
+// RoleFacts is a role of the configuration. It is immutable and may be shared.
+type RoleFacts struct {
+	*Role
+	Memo
+}
+
 // Reads says which of the facts that cost a lookup a policy reads. The others are
 // neither looked up nor stated.
 type Reads struct {
@@ -131,19 +137,38 @@ type Target struct {
 	Levels []NodeRights
 }
 
-// Memo keeps one derived form of an immutable value, so that the policy engine
-// converts it once and not at every decision. The zero value is empty.
+// Memo keeps derived forms of an immutable value, so that the policy engine
+// converts it once for each of its rules and not at every decision. The zero value is
+// empty.
 type Memo struct{ kept atomic.Pointer[memo] }
 
-type memo struct{ by, form any }
+// maxForms is how many forms a Memo keeps: those for a decision, an admission and a
+// provisioning. The oldest makes room.
+const maxForms = 3
+
+type memo struct {
+	by, form any
+	older    *memo
+}
 
 // Recall returns the form kept for by, a comparable value, or keeps and returns
 // what derive gives. Two first readers may both derive; both forms are equal.
 func (m *Memo) Recall(by any, derive func() any) any {
-	if k := m.kept.Load(); k != nil && k.by == by {
-		return k.form
+	kept := m.kept.Load()
+	for k := kept; k != nil; k = k.older {
+		if k.by == by {
+			return k.form
+		}
 	}
 	form := derive()
-	m.kept.Store(&memo{by, form})
+	m.kept.Store(&memo{by, form, kept.first(maxForms - 1)})
 	return form
+}
+
+// first returns the newest n.
+func (m *memo) first(n int) *memo {
+	if m == nil || n == 0 {
+		return nil
+	}
+	return &memo{m.by, m.form, m.older.first(n - 1)}
 }

@@ -10,13 +10,13 @@ import (
 
 // Roles returns those of the roles that there are, with all that they inherit, by
 // id. They are shared: nobody may write to them.
-func (s *Snapshot) Roles(ids []string) map[string]*authz.Role {
+func (s *Snapshot) Roles(ids []string) map[string]*authz.RoleFacts {
 	s.byNumber.once.Do(s.numberRoles)
-	found := make(map[string]*authz.Role, len(ids))
+	found := make(map[string]*authz.RoleFacts, len(ids))
 	for _, id := range ids {
 		if i, ok := s.graphs.Roles.Index(id); ok {
 			for _, held := range s.graphs.Roles.Of(i) {
-				r := s.byNumber.roles[held]
+				r := &s.byNumber.roles[held]
 				found[r.ID] = r
 			}
 		}
@@ -28,15 +28,15 @@ func (s *Snapshot) Roles(ids []string) map[string]*authz.Role {
 // asked for.
 type numbered struct {
 	once  sync.Once
-	roles []*authz.Role
+	roles []authz.RoleFacts
 }
 
 func (s *Snapshot) numberRoles() {
-	s.byNumber.roles = make([]*authz.Role, s.graphs.Roles.Len())
+	s.byNumber.roles = make([]authz.RoleFacts, s.graphs.Roles.Len())
 	for i := range s.bundle.Roles {
 		r := &s.bundle.Roles[i]
 		if n, ok := s.graphs.Roles.Index(r.ID); ok {
-			s.byNumber.roles[n] = r
+			s.byNumber.roles[n].Role = r
 		}
 	}
 }
@@ -62,7 +62,7 @@ func rolesOf(t *authz.UserType) []string {
 // Unset returns all roles by id and all nodes of kind screen in the order of the
 // bundle, or nothing when the rights that no role has at them are more than
 // authz.MaxUnset.
-func (s *Snapshot) Unset() (map[string]*authz.Role, []authz.PathNode) {
+func (s *Snapshot) Unset() (map[string]*authz.RoleFacts, []authz.PathNode) {
 	screens, unset := []authz.PathNode{}, 0
 	for i := range s.tree.facts {
 		path := s.tree.facts[i].Path
@@ -77,9 +77,11 @@ func (s *Snapshot) Unset() (map[string]*authz.Role, []authz.PathNode) {
 	if unset > 0 && len(s.bundle.Roles) > authz.MaxUnset/unset {
 		return nil, nil
 	}
-	roles := make(map[string]*authz.Role, len(s.bundle.Roles))
-	for i := range s.bundle.Roles {
-		roles[s.bundle.Roles[i].ID] = &s.bundle.Roles[i]
+	s.byNumber.once.Do(s.numberRoles)
+	roles := make(map[string]*authz.RoleFacts, len(s.bundle.Roles))
+	for i := range s.byNumber.roles {
+		r := &s.byNumber.roles[i]
+		roles[r.ID] = r
 	}
 	return roles, screens
 }
@@ -91,7 +93,7 @@ func (s *Snapshot) Node(id string) *authz.NodeFacts {
 	if !ok {
 		return nil
 	}
-	below := s.under(top)[1:]
+	below := s.tree.under(top)[1:]
 	n := &authz.NodeFacts{ID: id, Kind: s.tree.facts[top].Kind, Below: make([]authz.PathNode, len(below))}
 	for i, node := range below {
 		n.Below[i] = authz.PathNode{ID: s.tree.facts[node].ID, Kind: s.tree.facts[node].Kind}
@@ -99,38 +101,58 @@ func (s *Snapshot) Node(id string) *authz.NodeFacts {
 	return n
 }
 
-// under returns the node and those below it, parents first and itself before all.
-// A screen that a workspace shows too is below that one as well.
-func (s *Snapshot) under(top int32) []int32 {
-	var nodes []int32
-	for i := range s.tree.facts {
-		if node := int32(i); s.tree.below(top, node) || s.shownBelow(top, node) {
-			nodes = append(nodes, node)
-		}
-	}
-	slices.SortStableFunc(nodes, func(a, b int32) int {
-		switch top {
-		case a:
-			return -1
-		case b:
-			return 1
-		}
-		return cmp.Compare(len(s.tree.paths[a]), len(s.tree.paths[b]))
-	})
-	return nodes
+// lists are the nodes below each node, made when the first is asked for: a write of
+// many rights asks for them again and again.
+type lists struct {
+	once  sync.Once
+	below [][]int32
 }
 
-// shownBelow reports whether the node, or one above it, is also shown in the
-// workspace or in one below that.
-func (s *Snapshot) shownBelow(top, node int32) bool {
-	for _, step := range s.tree.paths[node] {
-		for _, id := range s.bundle.Screens[step].AlsoIn {
-			if at, ok := s.tree.at[id]; ok && s.tree.below(top, at) {
-				return true
+// under returns the node and those below it, parents first and itself before all.
+// A screen that a workspace shows too is below that one as well. Nobody may write to
+// what is returned.
+func (t *tree) under(top int32) []int32 {
+	t.lists.once.Do(func() { t.lists.below = t.descents() })
+	return t.lists.below[top]
+}
+
+// descents returns what is under every node.
+func (t *tree) descents() [][]int32 {
+	all := make([][]int32, len(t.facts))
+	for i := range t.facts {
+		node := int32(i)
+		for _, top := range t.over(node) {
+			all[top] = append(all[top], node)
+		}
+	}
+	for i, nodes := range all {
+		top := int32(i)
+		slices.SortStableFunc(nodes, func(a, b int32) int {
+			switch top {
+			case a:
+				return -1
+			case b:
+				return 1
+			}
+			return cmp.Compare(len(t.paths[a]), len(t.paths[b]))
+		})
+	}
+	return all
+}
+
+// over returns the node and all that it is below, each once: what lies on its path,
+// and on the paths of the workspaces in which it, or a node above it, is shown too.
+func (t *tree) over(node int32) []int32 {
+	all := slices.Clone(t.paths[node])
+	for _, step := range t.paths[node] {
+		for _, id := range t.facts[step].AlsoIn {
+			if at, ok := t.at[id]; ok {
+				all = append(all, t.paths[at]...)
 			}
 		}
 	}
-	return false
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // LevelsOf returns the explicit levels of the role at the node called id and at the
@@ -142,7 +164,7 @@ func (s *Snapshot) LevelsOf(role, id string) []authz.NodeRights {
 		return nil
 	}
 	var all []authz.NodeRights
-	for _, node := range s.under(top) {
+	for _, node := range s.tree.under(top) {
 		for at := s.rights.start[node]; at < s.rights.start[node+1]; at++ {
 			if s.rights.role[at] == number {
 				all = append(all, authz.NodeRights{Node: s.tree.facts[node].ID, Levels: []authz.RoleLevel{{Role: role, Level: s.rights.level[at]}}})

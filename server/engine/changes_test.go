@@ -67,7 +67,7 @@ func TestFields(t *testing.T) {
 func TestFactsOfChanges(t *testing.T) {
 	b := desk()
 	s := build(t, b)
-	require.Equal(t, map[string]*authz.Role{"base": &b.Roles[2], "clerk": &b.Roles[1]}, s.Roles([]string{"clerk", "gone", ""}), "with what it inherits")
+	require.Equal(t, map[string]*authz.RoleFacts{"base": {Role: &b.Roles[2]}, "clerk": {Role: &b.Roles[1]}}, s.Roles([]string{"clerk", "gone", ""}), "with what it inherits")
 	require.Len(t, s.Roles([]string{"head", "base"}), 3)
 	require.Empty(t, s.Roles(nil))
 	require.Nil(t, s.Node("gone"))
@@ -96,7 +96,7 @@ func TestUnset(t *testing.T) {
 	b.Rights = append(b.Rights, authz.Right{Role: "base", Node: "Bare", Level: authz.View})
 	roles, screens := build(t, b).Unset()
 	require.Len(t, roles, 4)
-	require.Equal(t, &b.Roles[0], roles["head"])
+	require.Equal(t, &b.Roles[0], roles["head"].Role)
 	require.Equal(t, []authz.PathNode{
 		{ID: "Desk", Kind: authz.Screen}, {ID: "Beside", Kind: authz.Screen}, {ID: "Bare", Kind: authz.Screen, Configured: true},
 	}, screens)

@@ -13,6 +13,7 @@ type tree struct {
 	paths [][]int32 // root first, the node itself last
 
 	fields map[int32]fields // elements below the nodes of kind screen
+	lists  *lists           // shared with the trees of later snapshots that are this one
 }
 
 // number returns the position of each node by its id.
@@ -27,7 +28,7 @@ func number(nodes []authz.Node) map[string]int32 {
 // plant works out the path of every node, and which of its switches are not on.
 // The nodes must be valid: parents exist and form no cycle.
 func plant(nodes []authz.Node, at map[string]int32, on map[string]bool, configured func(node int32) bool) tree {
-	t := tree{at: at, facts: make([]authz.ScreenFacts, len(nodes)), paths: make([][]int32, len(nodes))}
+	t := tree{at: at, facts: make([]authz.ScreenFacts, len(nodes)), paths: make([][]int32, len(nodes)), lists: &lists{}}
 	for i := range nodes {
 		path := climb(nodes, at, int32(i))
 		f := &t.facts[i]

@@ -86,12 +86,17 @@ func fresh(t *testing.T, uri string, embedded bool) mongodb.Options {
 	return o
 }
 
-// raw is the database as another program sees it.
+// raw is the database as another program sees it. A server that is stopped by the
+// end of the test is not waited for: the driver would look for it for 30 s.
 func raw(t *testing.T, o mongodb.Options) *mongo.Database {
 	t.Helper()
 	c, err := mongo.Connect(options.Client().ApplyURI(o.URI))
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Disconnect(context.Background()) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		_ = c.Disconnect(ctx)
+	})
 	return c.Database(o.Database)
 }
 

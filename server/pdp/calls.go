@@ -43,7 +43,7 @@ func named(q *authz.Query, s authz.Stored) error {
 	if s == nil {
 		return nil
 	}
-	if authz.Document(s) == nil {
+	if !authz.IsStored(s) {
 		return authz.Errorf(authz.Invalid, "%T is no stored entity", s)
 	}
 	if r := authz.CallResource(s.Key()); r.Type != q.Resource.Type || r.ID != q.Resource.ID {

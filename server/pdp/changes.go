@@ -92,7 +92,7 @@ func (d *Decider) resolver(portal string, c *authz.Change, known authz.Known) (*
 	if err != nil && (known.Config == nil || authz.KindOf(err) != authz.NotFound) {
 		return nil, err
 	}
-	x := &resolver{dir: d.dir, source: d.dir.source, stored: v, view: v, change: *c, known: known, pending: pending{writes: known.Pending, but: c.Entity}}
+	x := &resolver{dir: d.dir, source: d.dir.source, stored: v, view: v, change: *c, known: known, pending: pending{all: known.Pending, but: c.Entity}}
 	if x.change.Now.IsZero() {
 		x.change.Now = d.now()
 	}

@@ -120,7 +120,7 @@ func TestFactsOfAUsersChange(t *testing.T) {
 	}, b.seen())
 }
 
-func keysOf(m map[string]*authz.Role) []string {
+func keysOf(m map[string]*authz.RoleFacts) []string {
 	var ids []string
 	for _, id := range []string{"base", "clerk", "gone", "other"} {
 		if m[id] != nil {

@@ -12,15 +12,15 @@ import (
 // pending are the writes that a change is judged over, each of another entity; the
 // entity of the change itself is not among them.
 type pending struct {
-	writes []authz.EntityWrite
-	but    authz.Key
-	at     map[authz.Key]int // made when it is first asked for
+	all *authz.Pending
+	but authz.Key
 }
 
 // each calls visit for the writes.
 func (p *pending) each(visit func(*authz.EntityWrite)) {
-	for i := range p.writes {
-		if w := &p.writes[i]; w.Entity != p.but {
+	all := p.all.All()
+	for i := range all {
+		if w := &all[i]; w.Entity != p.but {
 			visit(w)
 		}
 	}
@@ -28,28 +28,15 @@ func (p *pending) each(visit func(*authz.EntityWrite)) {
 
 // of returns the write of the entity, or nil.
 func (p *pending) of(k authz.Key) *authz.EntityWrite {
-	if len(p.writes) == 0 || k == p.but {
+	if k == p.but {
 		return nil
 	}
-	if p.at == nil {
-		p.at = make(map[authz.Key]int, len(p.writes))
-		for i := range p.writes {
-			p.at[p.writes[i].Entity] = i
-		}
-	}
-	if i, ok := p.at[k]; ok {
-		return &p.writes[i]
-	}
-	return nil
+	return p.all.Of(k)
 }
 
 func (p *pending) any(kind authz.EntityKind) bool {
-	for i := range p.writes {
-		if p.writes[i].Entity.Kind == kind && p.writes[i].Entity != p.but {
-			return true
-		}
-	}
-	return false
+	n := p.all.Number(kind)
+	return n > 1 || n == 1 && (p.but.Kind != kind || p.all.Of(p.but) == nil)
 }
 
 // reconfigures reports whether a change to an entity of the kind is to be judged by
@@ -194,11 +181,11 @@ func (p *pending) users(stored []*authz.User, meant func(*authz.User) bool) []*a
 
 // roles returns those of the roles that there will be, with all that they will
 // inherit.
-func (p *pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.Role {
+func (p *pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.RoleFacts {
 	if !p.any(authz.RoleEntity) {
 		return s.Roles(ids)
 	}
-	found := make(map[string]*authz.Role, len(ids))
+	found := make(map[string]*authz.RoleFacts, len(ids))
 	seen := make(map[string]bool, len(ids))
 	for len(ids) > 0 {
 		id := ids[len(ids)-1]
@@ -208,12 +195,13 @@ func (p *pending) roles(s *engine.Snapshot, ids []string) map[string]*authz.Role
 		}
 		seen[id] = true
 		r, ok := written[authz.Role](p, authz.Key{Kind: authz.RoleEntity, ID: id})
+		facts := &authz.RoleFacts{Role: r}
 		if !ok {
-			r = s.Roles([]string{id})[id]
+			facts = s.Roles([]string{id})[id]
 		}
-		if r != nil {
-			found[id] = r
-			ids = append(ids, r.Inherits...)
+		if facts != nil && facts.Role != nil {
+			found[id] = facts
+			ids = append(ids, facts.Inherits...)
 		}
 	}
 	return found

@@ -104,18 +104,18 @@ func TestPending(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		now := staffed()
 		next := staffed()
-		known := authz.Known{}
+		known := authz.Known{Pending: &authz.Pending{}}
 		for range rapid.IntRange(1, 6).Draw(rt, "writes") {
 			x := someWrite(rt, &now)
-			if slices.ContainsFunc(known.Pending, func(y authz.EntityWrite) bool { return y.Entity == x.Entity }) {
+			if known.Pending.Of(x.Entity) != nil {
 				continue
 			}
-			known.Pending = append(known.Pending, x)
+			known.Pending.Put(x)
 			made(&next, x)
 		}
 		known.Config = &next.Bundle
 		x := someWrite(rt, &now)
-		if slices.ContainsFunc(known.Pending, func(y authz.EntityWrite) bool { return y.Entity == x.Entity }) || x.New == nil {
+		if known.Pending.Of(x.Entity) != nil || x.New == nil {
 			return
 		}
 		c := &authz.Change{Operation: authz.CreateEntity, Entity: x.Entity, New: x.New}
@@ -124,7 +124,7 @@ func TestPending(t *testing.T) {
 		}
 		over := judgedIn(t, now, reads, c, known)
 		after := judgedIn(t, next, reads, c, authz.Known{})
-		require.Equal(rt, told(&after), told(&over), "over %v", known.Pending)
+		require.Equal(rt, told(&after), told(&over), "over %v", known.Pending.All())
 	})
 }
 
@@ -158,7 +158,7 @@ func TestPendingRights(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := judgedIn(t, staffed(), everyRead(), c, authz.Known{Pending: []authz.EntityWrite{test.write}})
+			f := judgedIn(t, staffed(), everyRead(), c, authz.Known{Pending: authz.PendingOf(test.write)})
 			require.Equal(t, test.want, f.Levels)
 		})
 	}
@@ -210,7 +210,7 @@ func TestTheActorIsAsStored(t *testing.T) {
 	raised.Grants = []authz.Grant{{Role: "other"}}
 	c := update(now.Users[0], now.Users[0])
 	c.Actor = "bob"
-	_, err := b.Admit(t.Context(), "", c, authz.Known{Pending: []authz.EntityWrite{{Entity: bob.Key(), Old: bob, New: raised}}})
+	_, err := b.Admit(t.Context(), "", c, authz.Known{Pending: authz.PendingOf(authz.EntityWrite{Entity: bob.Key(), Old: bob, New: raised})})
 	require.NoError(t, err)
 	require.Empty(t, j.facts.Actor.Roles)
 	require.Equal(t, []string{"other"}, j.facts.Owner.Roles, "who owns the account is as pending")

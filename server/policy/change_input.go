@@ -43,7 +43,8 @@ func (r reads) changeFacts() authz.ChangeReads {
 // changeInput returns the document that a rule sees which judges a change, as
 // policies/schema/input.json describes it.
 func (p *Policy) changeInput(n *changeNeeds, c *authz.Change, f *authz.ChangeFacts) *ast.Term {
-	var all [][2]*ast.Term
+	var room [20][2]*ast.Term
+	all := room[:0]
 	add := func(name string, value *ast.Term) {
 		if value != nil {
 			all = append(all, [2]*ast.Term{key(name), value})
@@ -55,7 +56,7 @@ func (p *Policy) changeInput(n *changeNeeds, c *authz.Change, f *authz.ChangeFac
 		}
 	}
 	addIf(n.portal, "portal", func() *ast.Term { return p.portal })
-	addIf(n.operation, "operation", func() *ast.Term { return ast.StringTerm(string(c.Operation)) })
+	addIf(n.operation, "operation", func() *ast.Term { return key(string(c.Operation)) })
 	add("entity", n.entity.entity(c.Entity))
 	add("old", n.before.document(c.Old))
 	add("new", n.after.document(c.New))
@@ -89,7 +90,7 @@ func (s *shape) entity(k authz.Key) *ast.Term {
 	if s == nil {
 		return nil
 	}
-	m := members{shape: s}
+	m := s.members(3)
 	m.add("kind", string(k.Kind))
 	m.text("id", k.ID)
 	m.text("of", k.Of)
@@ -101,19 +102,40 @@ func (s *shape) document(e authz.Stored) *ast.Term {
 	if s == nil || e == nil {
 		return nil
 	}
-	m := members{shape: s}
-	for name, v := range authz.Document(e) {
+	doc := authz.Document(e)
+	m := s.members(len(doc))
+	for name, v := range doc {
 		m.add(name, v)
 	}
 	return m.term()
 }
 
-func roles(all map[string]*authz.Role) *ast.Term {
-	byID := make(map[string]any, len(all))
+func roles(all map[string]*authz.RoleFacts) *ast.Term {
+	byID := make([][2]*ast.Term, 0, len(all))
 	for id, r := range all {
-		byID[id] = map[string]any{"guest": r.Guest, "inherits": append([]string{}, r.Inherits...), "attributes": orEmpty(r.Attributes)}
+		byID = append(byID, [2]*ast.Term{ast.StringTerm(id), role(r)})
 	}
-	return plain(byID)
+	return ast.ObjectTerm(byID...)
+}
+
+// roleForm is by what a role's one form is kept: every policy sees it whole.
+type roleForm struct{}
+
+func role(r *authz.RoleFacts) *ast.Term {
+	return r.Recall(roleForm{}, func() any {
+		return ast.ObjectTerm(
+			[2]*ast.Term{key("guest"), ast.InternedTerm(r.Guest)},
+			[2]*ast.Term{key("inherits"), texts(r.Inherits)},
+			[2]*ast.Term{key("attributes"), properties(r.Attributes)},
+		)
+	}).(*ast.Term)
+}
+
+func texts(all []string) *ast.Term {
+	if len(all) == 0 {
+		return ast.InternedEmptyArray
+	}
+	return plain(all)
 }
 
 // users are shown whole, as a policy that reads a list of them may read any.
@@ -130,15 +152,24 @@ func (s *shape) node(n *authz.NodeFacts) *ast.Term {
 	if s == nil || n == nil {
 		return nil
 	}
-	below := make([]any, len(n.Below))
-	for i, b := range n.Below {
-		below[i] = map[string]any{"id": b.ID, "kind": string(b.Kind)}
-	}
-	m := members{shape: s}
+	m := s.members(3)
 	m.add("id", n.ID)
 	m.add("kind", string(n.Kind))
-	m.add("below", below)
+	if s.shows("below") {
+		m.list = append(m.list, [2]*ast.Term{key("below"), below(n.Below)})
+	}
 	return m.term()
+}
+
+func below(nodes []authz.PathNode) *ast.Term {
+	if len(nodes) == 0 {
+		return ast.InternedEmptyArray
+	}
+	list := make([]*ast.Term, len(nodes))
+	for i, n := range nodes {
+		list[i] = ast.ObjectTerm([2]*ast.Term{keys.id, ast.StringTerm(n.ID)}, [2]*ast.Term{keys.kind, key(string(n.Kind))})
+	}
+	return ast.ArrayTerm(list...)
 }
 
 func (s *shape) counts(all map[authz.CountName]int) *ast.Term {

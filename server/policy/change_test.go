@@ -280,7 +280,7 @@ func TestRulesSeeTheChange(t *testing.T) {
 	}
 	f := &authz.ChangeFacts{
 		Actor: &authz.Principal{User: &authz.User{ID: "kim"}, Manages: []string{"customer"}},
-		Roles: map[string]*authz.Role{"Clerk": {ID: "Clerk", Guest: true}}, Users: []*authz.User{{ID: "eve", Login: "e", Position: "User"}},
+		Roles: map[string]*authz.RoleFacts{"Clerk": {Role: &authz.Role{ID: "Clerk", Guest: true}}}, Users: []*authz.User{{ID: "eve", Login: "e", Position: "User"}},
 		SameLogin: &n, Levels: []authz.NodeRights{{Node: "home", Levels: []authz.RoleLevel{{Role: "Clerk", Level: authz.Edit}}}},
 		Counts: map[authz.CountName]int{authz.CountUsers: 7}, Latches: []string{"W1"},
 	}

@@ -28,8 +28,8 @@ type claimNeeds struct{ any, id, properties bool }
 // shape makes one stored thing as the policy may see it. A nil shape is of a thing
 // that the policy cannot reach.
 type shape struct {
-	whole bool            // every member is read
-	names map[string]bool // members that are read
+	whole bool            // every member can be reached
+	names map[string]bool // the members that can be
 }
 
 func (r reads) needs() needs {
@@ -45,22 +45,24 @@ func (r reads) needs() needs {
 	}
 }
 
+// shape returns what the policy may look at inside the member. Asking the paths
+// again for each name would take longer than to make most members.
 func (r reads) shape(member string) *shape {
 	if !r.any(member) {
 		return nil
 	}
-	s := &shape{names: map[string]bool{}}
+	s := &shape{names: make(map[string]bool)}
 	for path := range r {
-		inside, below := strings.CutPrefix(path, member+".")
 		s.whole = s.whole || path == "" || path == member
-		if name, _, _ := strings.Cut(inside, "."); below {
+		if inside, ok := strings.CutPrefix(path, member+"."); ok {
+			name, _, _ := strings.Cut(inside, ".")
 			s.names[name] = true
 		}
 	}
 	return s
 }
 
-// shows reports whether the policy may look at the member.
+// shows reports whether the policy may look at the member called name.
 func (s *shape) shows(name string) bool { return s.whole || s.names[name] }
 
 // input returns the document that the policy sees, as policies/schema/input.json
@@ -118,7 +120,30 @@ var keys = struct {
 	kind: key("kind"), path: key("path"), configured: key("configured"),
 }
 
-func key(name string) *ast.Term { return ast.InternedTerm(name) }
+// words are the terms of what stands in nearly every input, besides those that OPA
+// keeps itself.
+var words = termsOf(
+	"portal", "operation", "entity", "old", "new", "asked", "context", "actor", "roles", "contact", "account", "owner", "users", "same_login",
+	"node", "levels", "type_users", "screens", "counts", "latches", "now", "subject", "action", "resource", "user", "screen", "rights", "fields",
+	"record", "parent", "target", "before", "after", "properties", "type", "id", "of", "kind", "role", "level", "guest", "inherits", "attributes",
+	"below", "workspace", "container", "element", "flags", "active", "login", "user_type", "effective_roles", "manages", "position", "configured", "right", "create", "update", "delete",
+)
+
+func termsOf(all ...string) map[string]*ast.Term {
+	terms := make(map[string]*ast.Term, len(all))
+	for _, word := range all {
+		terms[word] = ast.StringTerm(word)
+	}
+	return terms
+}
+
+// key returns the term of a name of ours.
+func key(name string) *ast.Term {
+	if t := words[name]; t != nil {
+		return t
+	}
+	return ast.InternedTerm(name)
+}
 
 // claim returns a subject, a resource or, with name in place of type and no id,
 // an action. One that shows the policy no more than its type is made once.
@@ -190,7 +215,12 @@ func properties(m map[string]any) *ast.Term {
 
 // plain converts a value of the kinds that authz allows in a Query or an entity;
 // another kind there is a fault of ours, and the panic becomes a denial in Decide.
-func plain(v any) *ast.Term { return ast.NewTerm(ast.MustInterfaceToValue(v)) }
+func plain(v any) *ast.Term {
+	if word, ok := v.(string); ok {
+		return key(word)
+	}
+	return ast.NewTerm(ast.MustInterfaceToValue(v))
+}
 
 // circumstances is the caller's context with the service's own now, if the policy
 // reads that; the caller cannot set it.
@@ -355,7 +385,7 @@ func (s *shape) target(t *authz.Target) *ast.Term {
 	if s == nil || t == nil {
 		return nil
 	}
-	m := members{shape: s}
+	m := s.members(6)
 	switch {
 	case t.User != nil:
 		m.user(t.User)
@@ -407,6 +437,9 @@ type members struct {
 	shape *shape
 	list  [][2]*ast.Term
 }
+
+// members returns room for n members.
+func (s *shape) members(n int) members { return members{shape: s, list: make([][2]*ast.Term, 0, n)} }
 
 func (m *members) add(name string, v any) {
 	if m.shape.shows(name) {

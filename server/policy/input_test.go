@@ -168,7 +168,7 @@ func drawChangeFacts(t *rapid.T) *authz.ChangeFacts {
 	f := &authz.ChangeFacts{
 		Actor: maybe(t, "actor", drawPrincipal), Owner: maybe(t, "owner", drawPrincipal),
 		Contact: maybe(t, "contact", drawContact), Account: maybe(t, "account", drawAccount),
-		Roles:     map[string]*authz.Role{"r": {ID: "r", Guest: rapid.Bool().Draw(t, "guest"), Inherits: []string{"q"}, Attributes: drawProperties(t)}, "q": {ID: "q"}},
+		Roles:     map[string]*authz.RoleFacts{"r": {Role: &authz.Role{ID: "r", Guest: rapid.Bool().Draw(t, "guest"), Inherits: []string{"q"}, Attributes: drawProperties(t)}}, "q": {Role: &authz.Role{ID: "q"}}},
 		Users:     rapid.SliceOfN(rapid.Custom(drawUser), 0, 2).Draw(t, "users"),
 		Node:      maybe(t, "node", drawNode),
 		TypeUsers: rapid.SampledFrom([][]*authz.User{nil, {}, {drawUser(t)}}).Draw(t, "type users"),

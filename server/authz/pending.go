@@ -1,0 +1,60 @@
+package authz
+
+// Pending are writes that are made together, at most one of each entity, in the
+// order in which they were accepted. The zero value holds none.
+type Pending struct {
+	writes []EntityWrite
+	at     map[Key]int // place in writes
+	kinds  map[EntityKind]int
+}
+
+// PendingOf returns the writes as pending.
+func PendingOf(writes ...EntityWrite) *Pending {
+	p := &Pending{}
+	for _, w := range writes {
+		p.Put(w)
+	}
+	return p
+}
+
+// Put adds a write. One of an entity that has a write already takes its place, and
+// keeps what was there before that one.
+func (p *Pending) Put(w EntityWrite) {
+	if i, ok := p.at[w.Entity]; ok {
+		p.writes[i].New = w.New
+		return
+	}
+	if p.at == nil {
+		p.at, p.kinds = make(map[Key]int), make(map[EntityKind]int)
+	}
+	p.at[w.Entity] = len(p.writes)
+	p.kinds[w.Entity.Kind]++
+	p.writes = append(p.writes, w)
+}
+
+// All returns the writes. Nobody may write to them.
+func (p *Pending) All() []EntityWrite {
+	if p == nil {
+		return nil
+	}
+	return p.writes
+}
+
+// Of returns the write of the entity, or nil.
+func (p *Pending) Of(k Key) *EntityWrite {
+	if p == nil {
+		return nil
+	}
+	if i, ok := p.at[k]; ok {
+		return &p.writes[i]
+	}
+	return nil
+}
+
+// Number returns how many of the writes are of entities of the kind.
+func (p *Pending) Number(kind EntityKind) int {
+	if p == nil {
+		return 0
+	}
+	return p.kinds[kind]
+}
