@@ -23,8 +23,14 @@ type exchange struct {
 	answer  string
 }
 
-// play runs a command against a server that follows the script.
+// play runs an admin command against a server that follows the script.
 func play(t *testing.T, s script, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	return playAs(t, "admin", s, args...)
+}
+
+// playAs is play for a command of another family.
+func playAs(t *testing.T, family string, s script, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var got []string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +50,7 @@ func play(t *testing.T, s script, args ...string) (stdout, stderr string, code i
 	}))
 	defer srv.Close()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), append([]string{"admin"}, args...), []string{"PORTCULLIS_SERVER=" + srv.URL}, &out, &errs)
+	code = run(t.Context(), append([]string{family}, args...), []string{"PORTCULLIS_SERVER=" + srv.URL}, &out, &errs)
 	want := []string{}
 	for _, a := range s {
 		want = append(want, a.request)

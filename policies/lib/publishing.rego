@@ -66,7 +66,7 @@ by_program := {"outcome": "deny", "reason": "approver_is_no_user"} if not input.
 # title: Settings that say nothing
 # description: A bound that is no number would let everything pass.
 # custom: {id: publishing_settings, reason: publishing_settings}
-by_settings := {"outcome": "deny", "reason": "publishing_settings"} if misread[_]
+by_settings := {"outcome": "deny", "reason": "publishing_settings"} if misread
 
 # METADATA
 # title: Checked before it is published
@@ -119,19 +119,17 @@ revision := input.target.before
 
 tested if revision.checked.cases > 0
 
-default settings := {}
-
 settings := data.portal.settings.publishing
 
 # METADATA
-# description: The bounds that are no whole numbers of 0 or more.
-misread contains name if {
+# description: They are no mapping, or one of the bounds is no whole number of 0 or more.
+misread if {
 	some name in ["approvals", "max_lost", "max_gained"]
 	bound := settings[name]
 	not whole(bound)
 }
 
-misread contains "publishing" if not is_object(settings)
+misread if type_name(settings) != "object"
 
 whole(bound) if {
 	is_number(bound)

@@ -134,16 +134,13 @@ func (p *parser) counts(dst *map[authz.CountName]int) yamltree.Field {
 		*dst = make(map[authz.CountName]int, len(n.Entries))
 		for _, e := range n.Entries {
 			at := yamltree.Dot(path, e.Key)
-			v, _ := e.Value.Value()
-			count, whole := v.(int64)
-			switch {
-			case !slices.Contains(names, e.Key):
+			if !slices.Contains(names, e.Key) {
 				p.Fault(e.At, at, "unknown count %s%s", yamltree.Clip(e.Key), yamltree.Nearest(e.Key, names))
-			case !whole || count < 0 || count > 1<<40:
-				p.Fault(e.Value.Pos, at, "is no number of things: want a whole number from 0")
-			default:
-				(*dst)[authz.CountName(e.Key)] = int(count)
+				continue
 			}
+			var count int
+			p.count(&count)(e.Value, at)
+			(*dst)[authz.CountName(e.Key)] = count
 		}
 	}
 }

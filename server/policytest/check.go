@@ -83,6 +83,9 @@ func (c *Case) Check(ctx context.Context, decide Decide) error {
 
 // sides returns what the call finds in the world, and what it leaves.
 func (c *Case) sides(w *authz.World, file string) (before, after authz.Stored, err error) {
+	if c.revision != nil {
+		return *c.revision, *c.revision, nil
+	}
 	op := authz.UpdateEntity
 	if c.Query.Action.Name == authz.CreateCall {
 		op = authz.CreateEntity

@@ -21,6 +21,7 @@
 //	    context: {}
 //	    given:                   # a merge patch of the portal's data, by id
 //	      users: {ray.newman: {active: false}}
+//	    revision: {}             # of a call about policy/7: {user, checked, difference, approvals, published}
 //	    want: {outcome: allow, reason: granted, level: view, fields: {}, obligations: [], rules: []}
 //	    skip: why                # not run
 //	    only: true               # nothing but such cases is run

@@ -146,12 +146,14 @@ func (p *parser) oneCase(n *yamltree.Node, path string) {
 		"action":   p.Text(&c.Query.Action.Name),
 		"resource": p.entity(&c.Query.Resource, "", "screen/SP408030"),
 		"set":      p.patch(&c.set),
+		"revision": p.revision(&c.revision),
 		"want":     p.want(&c.Want),
 	})
 	c.at = n.Pos
 	p.Object(n, path, fields)
 	p.checkHead(&c.Head, n, path)
 	p.checkSet(&c, path)
+	p.checkRevision(&c, path)
 	p.present(n, path, "subject", "ray.newman")
 	p.needs(n, path, "action", "view")
 	p.present(n, path, "resource", "screen/SP408030")

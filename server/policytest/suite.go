@@ -45,12 +45,14 @@ type Case struct {
 	Want  Want
 
 	set *yamltree.Node // of a call that is being made: what it writes; nil for questions
-	at  yamltree.Pos
+	// revision is what a call about a policy finds and leaves; nil for all others.
+	revision *authz.PolicyRevision
+	at       yamltree.Pos
 }
 
 // Made reports whether the case is about an administration call that is being made,
 // with what it leaves. No server can be asked it as a question.
-func (c *Case) Made() bool { return c.set != nil }
+func (c *Case) Made() bool { return c.set != nil || c.revision != nil }
 
 // Given is a merge patch of a portal's data, by id. Equal ones are equal by Text.
 type Given struct {

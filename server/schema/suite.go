@@ -50,6 +50,8 @@ func outcome() object { return words("allow", "deny", "challenge", "hide") }
 
 func level() object { return words("revoked", "view", "edit", "insert", "publish", "delete") }
 
+func number() object { return object{"type": "integer", "minimum": 0} }
+
 func ruleIDs() object { return told(texts(), "custom.id of the rules that decided") }
 
 func oneCase() object {
@@ -58,6 +60,11 @@ func oneCase() object {
 		"action":   id(),
 		"resource": told(object{"type": "string", "pattern": "^[^/]+/."}, "type/id"),
 		"set":      told(free(), "of admin:create and admin:update: what the call writes, a merge patch of the stored entity"),
+		"revision": told(closed(object{
+			"user": told(id(), "who made it"), "approvals": told(texts(), "users who are for it"), "published": told(flag(), "it was in force before"),
+			"checked":    closed(object{"ok": flag(), "cases": number()}),
+			"difference": closed(object{"complete": flag(), "locked_out": flag(), "gained": number(), "lost": number()}),
+		}), "of administration calls about policy/NUMBER: the revision, with what has come of it"),
 		"want": closed(object{
 			"outcome": outcome(), "reason": str(), "level": level(),
 			"fields":      each(words("hidden", "read", "write")),
@@ -86,7 +93,7 @@ func counted() []string {
 func change(want object) object {
 	counts := object{}
 	for _, name := range counted() {
-		counts[name] = object{"type": "integer", "minimum": 0}
+		counts[name] = number()
 	}
 	return closed(with(asked(), object{
 		"actor":     told(id(), "the user who writes; left out for the system itself"),

@@ -22,9 +22,8 @@ else := document if {
 }
 
 else := document if {
-	input.resource.type == "policy"
-	administers
 	document := publishing.refused
+	administers
 }
 
 else := document if document := called

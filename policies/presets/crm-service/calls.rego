@@ -17,9 +17,8 @@ call := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == f
 else := {"outcome": "deny", "reason": "acting_unsupported"} if input.context.actor
 
 else := document if {
-	input.resource.type == "policy"
-	administers
 	document := publishing.refused
+	administers
 }
 
 else := document if document := called

@@ -16,9 +16,8 @@ call := {"outcome": "deny", "reason": "user_inactive"} if input.user.active == f
 else := {"outcome": "deny", "reason": "actor_refused"} if "actor" in object.keys(input.context)
 
 else := document if {
-	input.resource.type == "policy"
-	administers
 	document := publishing.refused
+	administers
 }
 
 else := document if document := called
