@@ -26,6 +26,7 @@ type outcome struct {
 // who asks.
 type place struct {
 	resource *resource // of records the first
+	many     bool // records in this relation, and not the resource alone
 	relation string
 	records  map[int32]bool // numbers of kind.resources
 }
@@ -384,23 +385,24 @@ func sortedFields(fields map[string]authz.Access) []string {
 func (p *pass) differ(a *asker, all []int32, answers [2]*answer) {
 	if r := &p.kind.resources[all[0]]; p.c.options.Each || authz.NodeKind(r.Type).Valid() || r.fresh || len(p.kind.resources) == 1 {
 		for _, n := range all {
-			p.note(a, p.place(fmt.Sprint(n), n, ""), n, answers)
+			p.note(a, p.place(fmt.Sprint(n), place{resource: &p.kind.resources[n]}), n, answers)
 		}
 		return
 	}
 	relation := p.relation(a, all[0])
-	at := p.place(relation, all[0], relation)
+	at := p.place(relation, place{resource: &p.kind.resources[all[0]], many: true, relation: relation})
 	for _, n := range all {
 		p.note(a, at, n, answers)
 	}
 }
 
-func (p *pass) place(key string, n int32, relation string) int32 {
+func (p *pass) place(key string, x place) int32 {
 	at, known := p.placeAt[key]
 	if !known {
 		at = int32(len(p.out.places))
 		p.placeAt[key] = at
-		p.out.places = append(p.out.places, place{resource: &p.kind.resources[n], relation: relation, records: map[int32]bool{}})
+		x.records = map[int32]bool{}
+		p.out.places = append(p.out.places, x)
 	}
 	return at
 }
@@ -414,13 +416,16 @@ func (p *pass) note(a *asker, at, n int32, answers [2]*answer) {
 	a.deltas = append(a.deltas, d)
 }
 
-// relation says how the record stands to who asks, as far as the policies ask.
+// relation says how the record stands to who asks, as far as the policies ask; "" for
+// one that is nobody's.
 func (p *pass) relation(a *asker, n int32) string {
+	owned := false
 	for _, i := range []int{1, 0} {
 		if p.scopes[i] == nil || len(a.ids[i]) == 0 {
 			continue
 		}
 		user, record := p.scopes[i].IDs()
+		owned = owned || belongs(record, p.things[n].ids[i])
 		var all []string
 		for k, mine := range user {
 			if name := shared(mine, a.ids[i][k], record, p.things[n].ids[i]); name != "" && !slices.Contains(all, name) {
@@ -431,7 +436,20 @@ func (p *pass) relation(a *asker, n int32) string {
 			return strings.Join(all, ", ")
 		}
 	}
+	if !owned {
+		return ""
+	}
 	return "of others"
+}
+
+// belongs reports whether the record has an id of somebody else.
+func belongs(record []string, ids []int32) bool {
+	for k, path := range record {
+		if ids[k] != 0 && !strings.HasSuffix(path, ".id") {
+			return true
+		}
+	}
+	return false
 }
 
 // relations are the words for ids that are equal.

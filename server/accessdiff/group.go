@@ -247,7 +247,7 @@ func (g *grouping) place(k spot, t *touched) Place {
 	x := &out.places[k.place]
 	p := Place{Action: out.kind.action, Type: x.resource.Type, ID: x.resource.ID, Title: x.resource.title}
 	switch {
-	case x.relation != "":
+	case x.many:
 		p.ID, p.Title, p.Records = "", x.relation, len(x.records)
 		for _, n := range slices.Sorted(maps.Keys(x.records)) {
 			if len(p.Sample) == g.c.options.Sample {

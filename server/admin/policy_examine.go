@@ -170,8 +170,12 @@ func (s *Service) preview(ctx context.Context, call *Call, number int64, o *orde
 	}
 	report.Portal = call.Portal
 	report.Before, report.After = stateName(before.Published), stateName(after.Published)
-	if len(o.items) > 0 {
-		report.After += fmt.Sprintf(" with %d changes", len(o.items))
+	switch n := len(o.items); n {
+	case 0:
+	case 1:
+		report.After += " with 1 change"
+	default:
+		report.After += fmt.Sprintf(" with %d changes", n)
 	}
 	report.Missing = append(report.Missing, missing...)
 	if number == 0 || len(o.items) > 0 {

@@ -98,7 +98,8 @@ func (PreviewBody) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: false,
 		Properties: map[string]*huma.Schema{
-			"items": {Type: huma.TypeArray, Items: documented[BatchItem](r), MaxItems: &most, Description: "changes that are supposed to be written with it, as a batch; nothing is"},
+			"items":  {Type: huma.TypeArray, Items: documented[BatchItem](r), MaxItems: &most, Description: "changes that are supposed to be written with it, as a batch; nothing is"},
+			"portal": derived[Portal](r, "Patch", mergePatch), // of its settings, which no batch changes
 		},
 	}
 }
@@ -168,7 +169,7 @@ func (r *registrar) policies() {
 			return a.begin(ctx, in.portal(), in, func(call admin.Call) (admin.Examination, error) { return a.service.CheckPolicy(ctx, call, in.Number) })
 		})
 	register(r, op("preview_revision", http.MethodPost, one+"/preview", "Preview a revision",
-		"Whose access differs when it comes into force, computed from decisions. Without items, the counts are kept with the revision.", http.StatusAccepted),
+		"Whose access differs when it comes into force, computed from decisions. Items, and a patch of the portal with its settings, are supposed to be written along; without them, the counts are kept with the revision.", http.StatusAccepted),
 		func(ctx context.Context, in *previewRevision) (*Begun, error) { return a.previewRevision(ctx, in) })
 	register(r, op("approve_revision", http.MethodPost, one+"/approve", "Approve a revision",
 		"Takes down that who calls has looked at it and is for it; the note says what else.", http.StatusOK),
@@ -316,6 +317,9 @@ func (a *API) previewRevision(ctx context.Context, in *previewRevision) (*Begun,
 	items, err := batchItems(doc.members["items"])
 	if err != nil {
 		return nil, err
+	}
+	if patch, ok := doc.members["portal"].(map[string]any); ok {
+		items = append(items, admin.Item{Operation: admin.PatchItem, Key: authz.Key{Kind: authz.PortalEntity, ID: in.portal()}, Document: patch})
 	}
 	return a.begin(ctx, in.portal(), in, func(call admin.Call) (admin.Examination, error) {
 		return a.service.PreviewPolicy(ctx, call, in.Number, items)

@@ -142,14 +142,17 @@ func TestPoliciesReachTheService(t *testing.T) {
 		method, path, body string
 		want               []any
 	}{
-		"state":               {"GET", "", "", []any{"policy", "acme", "", nil}},
-		"first page":          {"GET", "/revisions", "", []any{"revisions", "acme", "", []any{int64(0), 100}}},
-		"next page":           {"GET", "/revisions?after=5&limit=2", "", []any{"revisions", "acme", "", []any{int64(5), 2}}},
-		"revision":            {"GET", "/revisions/7", "", []any{"revision", "acme", "", int64(7)}},
-		"seed":                {"POST", "/revisions", `{"message":"m"}`, []any{"draft", "acme", "", admin.Draft{Message: "m"}}},
-		"draft":               {"POST", "/revisions", `{"message":"m","parent":0,"files":{"a.rego":"x"}}`, []any{"draft", "acme", "", admin.Draft{Message: "m", Parent: &zero, Files: map[string]string{"a.rego": "x"}}}},
-		"check":               {"POST", "/revisions/7/check", "", []any{"check", "acme", "", int64(7)}},
-		"preview":             {"POST", "/revisions/7/preview", `{}`, []any{"preview", "acme", "", []any{int64(7), []admin.Item{}}}},
+		"state":      {"GET", "", "", []any{"policy", "acme", "", nil}},
+		"first page": {"GET", "/revisions", "", []any{"revisions", "acme", "", []any{int64(0), 100}}},
+		"next page":  {"GET", "/revisions?after=5&limit=2", "", []any{"revisions", "acme", "", []any{int64(5), 2}}},
+		"revision":   {"GET", "/revisions/7", "", []any{"revision", "acme", "", int64(7)}},
+		"seed":       {"POST", "/revisions", `{"message":"m"}`, []any{"draft", "acme", "", admin.Draft{Message: "m"}}},
+		"draft":      {"POST", "/revisions", `{"message":"m","parent":0,"files":{"a.rego":"x"}}`, []any{"draft", "acme", "", admin.Draft{Message: "m", Parent: &zero, Files: map[string]string{"a.rego": "x"}}}},
+		"check":      {"POST", "/revisions/7/check", "", []any{"check", "acme", "", int64(7)}},
+		"preview":    {"POST", "/revisions/7/preview", `{}`, []any{"preview", "acme", "", []any{int64(7), []admin.Item{}}}},
+		"preview of settings": {"POST", "/revisions/0/preview", `{"portal":{"settings":{"access":"all"}}}`, []any{"preview", "acme", "", []any{int64(0), []admin.Item{{
+			Operation: admin.PatchItem, Key: authz.Key{Kind: authz.PortalEntity, ID: "acme"}, Document: map[string]any{"settings": map[string]any{"access": "all"}},
+		}}}}},
 		"preview of a change": {"POST", "/revisions/0/preview", `{"items":[{"operation":"delete","kind":"role","id":"R"}]}`, []any{"preview", "acme", "", []any{int64(0), []admin.Item{{Operation: admin.DeleteItem, Key: authz.Key{Kind: authz.RoleEntity, ID: "R"}}}}}},
 		"approve":             {"POST", "/revisions/7/approve", "", []any{"approve", "acme", "", int64(7)}},
 		"publish":             {"POST", "/revisions/7/publish", `{"expected":6}`, []any{"publish", "acme", "", []any{int64(7), &six}}},
