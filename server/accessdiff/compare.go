@@ -26,7 +26,7 @@ type outcome struct {
 // who asks.
 type place struct {
 	resource *resource // of records the first
-	many     bool // records in this relation, and not the resource alone
+	many     bool      // records in this relation, and not the resource alone
 	relation string
 	records  map[int32]bool // numbers of kind.resources
 }
