@@ -73,6 +73,9 @@ type line struct{ user, action, typ, id, kind string }
 // that differ by some small changes of the policy and the data.
 func TestBruteForce(t *testing.T) {
 	states := 15
+	if raceEnabled {
+		states = 3
+	}
 	if n, err := strconv.Atoi(os.Getenv("PORTCULLIS_TEST_WORLDS")); err == nil {
 		states = n
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -358,10 +360,34 @@ func writeAttribute(value any) (string, error) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
+	if err := enc.Encode(exponential(value)); err != nil {
 		return "", authz.Errorf(authz.Invalid, "cannot be written as JSON").Because(err)
 	}
 	return strings.TrimSuffix(b.String(), "\n"), nil
+}
+
+// exponential returns the value with its numbers that are too large for 64 bits written
+// with an exponent: as digits alone they would be read as whole numbers.
+func exponential(value any) any {
+	switch v := value.(type) {
+	case float64:
+		if math.Abs(v) >= 1<<63 {
+			return json.Number(strconv.FormatFloat(v, 'e', -1, 64))
+		}
+	case []any:
+		all := make([]any, len(v))
+		for i := range v {
+			all[i] = exponential(v[i])
+		}
+		return all
+	case map[string]any:
+		all := make(map[string]any, len(v))
+		for name := range v {
+			all[name] = exponential(v[name])
+		}
+		return all
+	}
+	return value
 }
 
 // maxShown bounds what a message repeats of a faulty cell, in characters.

@@ -280,6 +280,27 @@ type failing struct{}
 func (failing) Write([]byte) (int, error) { return 0, errors.New("full") }
 
 // TestWriteIsHarmless: no cell begins as a formula.
+// TestLargeNumbers: a number beyond 64 bits is read back as the one of double precision
+// that was written.
+func TestLargeNumbers(t *testing.T) {
+	for _, n := range []float64{1 << 63, -1 << 63, 1e20, 1e300, 1<<63 - 1024, 0.5} {
+		var b strings.Builder
+		require.NoError(t, csvfile.Write(&b, authz.RoleEntity, []object{{"id": "r", "attributes": object{"a": n, "b": list{object{"c": n}}}}}))
+		rows, err := csvfile.Read(authz.RoleEntity, strings.NewReader(b.String()))
+		require.NoError(t, err, b.String())
+		doc, _ := rows[0].Apply(nil)
+		var read struct {
+			Attributes struct {
+				A float64
+				B []struct{ C float64 }
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(asJSON(t, doc)), &read))
+		require.Equal(t, n, read.Attributes.A)
+		require.Equal(t, n, read.Attributes.B[0].C)
+	}
+}
+
 func TestWriteIsHarmless(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, csvfile.Write(&b, authz.RoleEntity, []object{{"id": "=1+1", "title": " @SUM(A1)", "inherits": list{"+a", "'-b"}, "attributes": object{"n": int64(-5), "t": "\tx"}}}))

@@ -1,0 +1,5 @@
+//go:build race
+
+package accessdiff_test
+
+const raceEnabled = true
