@@ -154,4 +154,4 @@ approvers contains approval.user if {
 # description: The revision was in force before, or it is the folder's policy.
 returned if revision.publications[0]
 
-returned if input.resource.id == "0"
+returned if input.target.id == "0"
