@@ -79,9 +79,7 @@ func TestKeys(t *testing.T) {
 // TestNobodyCouldAsk: on an address that others reach, a server starts only when
 // somebody could ask it, or when it is told that nobody shall.
 func TestNobodyCouldAsk(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the embedded database treats the race detector as a debug build, in which it crashes on errors that it handles otherwise")
-	}
+	embedded(t)
 	var log bytes.Buffer
 	o := options(t)
 	o.Log = slog.New(slog.NewTextHandler(&log, nil))

@@ -44,9 +44,7 @@ type running struct {
 // returns when they are published. It must leave no goroutine behind.
 func start(t *testing.T, worlds []authz.World, change func(*server.Options)) *running {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("the embedded database treats the race detector as a debug build, in which it crashes on errors that it handles otherwise")
-	}
+	embedded(t)
 	before := goleak.IgnoreCurrent()
 	o := options(t)
 	if change != nil {

@@ -84,9 +84,7 @@ func (p *postbox) sorted() []string {
 // open begins a workshop with the settings, JSON, over those of the fixture.
 func openWorkshop(t *testing.T, settings string) *workshop {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("the embedded database treats the race detector as a debug build, in which it crashes on errors that it handles otherwise")
-	}
+	embedded(t)
 	w := &workshop{t: t, dir: t.TempDir(), clock: &clock{at: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}, mails: &postbox{}}
 	root, err := fs.Sub(fixtures.FS, "crm-service")
 	require.NoError(t, err)
@@ -316,9 +314,7 @@ func TestMails(t *testing.T) {
 // TestWebhookIsChecked: a webhook that cannot work is a fault at start, which is told
 // without its secret, and not when the first mail is due.
 func TestWebhookIsChecked(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the embedded database treats the race detector as a debug build, in which it crashes on errors that it handles otherwise")
-	}
+	embedded(t)
 	for field, o := range map[string]webhook.Options{
 		"webhook.url":    {URL: "http://mail.example.com/", Secret: "whsec_c2FtcGxlIHNlY3JldCBvZiAzMiBieXRlcyBpbiBhbGwu"},
 		"webhook.secret": {URL: "https://mail.example.com/", Secret: "whsec_hunter2"},

@@ -2,4 +2,7 @@
 
 package server_test
 
-const raceEnabled = false
+import "testing"
+
+// embedded lets a test start the embedded database.
+func embedded(testing.TB) {}

@@ -13,9 +13,7 @@ import (
 // TestRescue brings a portal back whose policy lets nobody administer it, and whose
 // policy does not compile.
 func TestRescue(t *testing.T) {
-	if raceEnabled {
-		t.Skip("FerretDB built with the race detector is a debug build: run without -race")
-	}
+	embedded(t)
 	ctx := t.Context()
 	store, err := server.OpenStore(ctx, server.StoreOptions{Data: t.TempDir(), Database: "portcullis", Log: server.Discard()})
 	require.NoError(t, err)
