@@ -28,12 +28,9 @@ with portcullis admin audit.`
 // serviceChain names the chain of entries about callers on the command line.
 const serviceChain = "callers"
 
-// withAudit runs do on a store that must be there already.
+// withAudit is withData, and tells where to ask while a server uses the data folder.
 func withAudit(ctx context.Context, s *streams, conf *config.Config, do func(*server.Store) error) error {
-	if err := dataFolder(conf); err != nil {
-		return err
-	}
-	err := withStore(ctx, s, conf, do)
+	err := withData(ctx, s, conf, do)
 	if err != nil && conf.Mongo.URI.Reveal() == "" && authz.KindOf(err) == authz.Conflict {
 		return fmt.Errorf("%w; the server that uses it answers portcullis admin audit", err)
 	}

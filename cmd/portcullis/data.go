@@ -130,10 +130,7 @@ func (c *exportCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if err := dataFolder(&conf); err != nil {
-		return err
-	}
-	return withStore(ctx, s, &conf, func(store *server.Store) error {
+	return withData(ctx, s, &conf, func(store *server.Store) error {
 		worlds, err := c.worlds(ctx, store)
 		if err != nil {
 			return err
@@ -149,6 +146,14 @@ func (c *exportCmd) Run(ctx context.Context, s *streams) error {
 		}
 		return nil
 	})
+}
+
+// withData runs do on a store that must be there already.
+func withData(ctx context.Context, s *streams, conf *config.Config, do func(*server.Store) error) error {
+	if err := dataFolder(conf); err != nil {
+		return err
+	}
+	return withStore(ctx, s, conf, do)
 }
 
 // dataFolder refuses to read from an embedded database that is not there: opening

@@ -27,10 +27,7 @@ func (c *policyRescueCmd) Run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	if err := dataFolder(&conf); err != nil {
-		return err
-	}
-	return withStore(ctx, s, &conf, func(store *server.Store) error {
+	return withData(ctx, s, &conf, func(store *server.Store) error {
 		done, err := server.Rescue(ctx, store, c.Portal, c.Number, whoRuns("policy rescue"), c.Note)
 		if err != nil {
 			return err

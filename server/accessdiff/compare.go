@@ -121,6 +121,14 @@ func (p *pass) run(ctx context.Context) error {
 	if p.same = p.scopes[0] != nil && p.scopes[1] != nil && p.scopes[0].Digest() == p.scopes[1].Digest(); p.same {
 		p.memo[1] = p.memo[0]
 	}
+	for _, s := range p.scopes {
+		if s == nil {
+			continue
+		}
+		if user, other := s.IDs(); len(user)+len(other) > maxIDs {
+			return authz.Errorf(authz.Internal, "the policy compares %d ids with one another: at most %d are told apart", len(user)+len(other), maxIDs)
+		}
+	}
 	p.lookAt()
 	for _, cl := range p.classesOf() {
 		if err := p.class(ctx, &cl); err != nil {
@@ -251,7 +259,7 @@ func patternOf(first, second []int32) (e pattern) {
 		}
 		return second[i-len(first)]
 	}
-	for i := range min(len(first)+len(second), maxIDs) {
+	for i := range len(first) + len(second) {
 		v := at(i)
 		if v == 0 {
 			continue
