@@ -391,6 +391,9 @@ func drawUp(s *mongodb.Store) error {
 		}
 		c, err := revised(context.Background(), s, "p", nil, draft(state.Last+1))
 		if err == nil {
+			if c.Changes[0].Old != nil { // another writer's by now, and no new one
+				continue
+			}
 			_, err = s.Commit(context.Background(), "p", c)
 		}
 		if !errors.Is(err, authz.ErrMoved) && !(authz.KindOf(err) == authz.Conflict && strings.Contains(err.Error(), "all the time")) {
