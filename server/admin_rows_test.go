@@ -54,9 +54,9 @@ func TestAdministrationRows(t *testing.T) {
 	}
 }
 
-// usersTogether is about how many users the portals of one server have: the embedded
-// database reads all of them to count some.
-const usersTogether = 400
+// usersTogether is about how many users the portals of one server have: to count some,
+// the embedded database reads all of them.
+const usersTogether = 60
 
 // together parts the worlds, in order, into those of one server each.
 func together(worlds []authz.World) [][]authz.World {
