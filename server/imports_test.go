@@ -48,7 +48,7 @@ var owners = map[string]owner{
 	"github.com/fsnotify/fsnotify":        {code: []string{"server/policy"}},
 	"github.com/go-json-experiment/json":  {code: []string{"server/adminapi", "server/httpapi"}},
 	"github.com/google/uuid":              {code: []string{"server/admin", "server/httpapi", "server/mongodb"}},
-	"golang.org/x/sync":                   {code: []string{"cmd/portcullis", "server", "server/live", "server/mongodb"}},
+	"golang.org/x/sync":                   {code: []string{"cmd/portcullis", "server", "server/admin", "server/live", "server/mongodb"}},
 	"github.com/stretchr/testify/require": {tests: []string{anyPackage}},
 	"github.com/google/go-cmp":            {tests: []string{anyPackage}},
 	"go.uber.org/goleak":                  {tests: []string{anyPackage}},

@@ -236,19 +236,23 @@ func (w *writing) decide(ctx context.Context) error {
 			return firstError(err, w.refused)
 		}
 	}
-	var denied Refused
+	var asked []*change
+	var questions []question
 	for _, c := range w.changes {
-		if c.same {
-			continue
+		if !c.same {
+			asked, questions = append(asked, c), append(questions, w.question(c))
 		}
-		d, id, err := w.s.decide(ctx, w.call, w.question(c))
-		if err != nil {
-			return err
-		}
+	}
+	answers, err := w.s.decideAll(ctx, w.call, questions)
+	if err != nil {
+		return err
+	}
+	var denied Refused
+	for i, c := range asked {
 		if w.decision == "" {
-			w.decision = id
+			w.decision = answers[i].id
 		}
-		if err := denied.add(c, &d, id); err != nil {
+		if err := denied.add(c, &answers[i]); err != nil {
 			return err
 		}
 	}
@@ -301,7 +305,7 @@ const ruleDecision = "decision"
 
 // add takes a decision down that is no allow. One that hides what the change is
 // about is an error by itself.
-func (r *Refused) add(c *change, d *authz.Decision, id string) error {
+func (r *Refused) add(c *change, d *decided) error {
 	switch d.Outcome {
 	case authz.Allow:
 		return nil
@@ -309,7 +313,7 @@ func (r *Refused) add(c *change, d *authz.Decision, id string) error {
 		return absentAt(c)
 	}
 	if r.Kind != authz.Forbidden {
-		*r = Refused{Kind: authz.Forbidden, Decision: id, Outcome: d.Outcome, Reason: d.Reason}
+		*r = Refused{Kind: authz.Forbidden, Decision: d.id, Outcome: d.Outcome, Reason: d.Reason}
 	}
 	r.Refusals = append(r.Refusals, Refusal{Place: c.place, Refusal: authz.Refusal{Rule: ruleDecision, Reason: d.Reason}})
 	return nil

@@ -3,8 +3,11 @@ package admin
 import (
 	"context"
 	"log/slog"
+	"runtime"
+	"sync/atomic"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -54,16 +57,49 @@ func general(action, resource string) question {
 // decide puts a question of the call to the portal's policy, logs what comes of it
 // and returns the decision with its id.
 func (s *Service) decide(ctx context.Context, call *Call, q question) (authz.Decision, string, error) {
-	query := authz.Query{
-		Subject: subjectOf(call.Acting), Action: authz.Action{Name: q.action}, Resource: q.resource, Context: call.Context,
-	}
-	id := newID()
+	query, id := q.of(call), newID()
 	d, err := s.put(ctx, call.Portal, query, &q)
 	if err != nil {
 		return d, id, err
 	}
 	s.logDecision(ctx, call, &query, &d, id)
 	return d, id, nil
+}
+
+// of returns the question as the call puts it.
+func (q *question) of(call *Call) authz.Query {
+	return authz.Query{Subject: subjectOf(call.Acting), Action: authz.Action{Name: q.action}, Resource: q.resource, Context: call.Context}
+}
+
+// decided is a decision with its id.
+type decided struct {
+	authz.Decision
+	id string
+}
+
+// decideAll is decide for questions none of which depends on the answer to another.
+// They are decided side by side, and logged in their order.
+func (s *Service) decideAll(ctx context.Context, call *Call, qs []question) ([]decided, error) {
+	all := make([]decided, len(qs))
+	var next atomic.Int64
+	group, together := errgroup.WithContext(ctx)
+	for range min(len(qs), runtime.GOMAXPROCS(0)) {
+		group.Go(func() (err error) {
+			for i := next.Add(1) - 1; err == nil && i < int64(len(qs)); i = next.Add(1) - 1 {
+				all[i].Decision, err = s.put(together, call.Portal, qs[i].of(call), &qs[i])
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		query := qs[i].of(call)
+		all[i].id = newID()
+		s.logDecision(ctx, call, &query, &all[i].Decision, all[i].id)
+	}
+	return all, nil
 }
 
 // put asks the policy of the portal, or of the one that is being made.

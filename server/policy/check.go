@@ -88,6 +88,7 @@ type review struct {
 	input   map[string]any         // the schema of input
 	rules   map[string][]ruleIn    // by path, such as "data.lib.levels.screen"
 	places  map[string]bool        // every package path and every prefix of one
+	holders map[string]bool        // every path at or below which a rule is
 
 	findings []Finding
 }
@@ -145,7 +146,7 @@ func (r *review) told(f Finding) bool {
 
 // index notes where each rule and each package is.
 func (r *review) index() {
-	r.rules, r.places = map[string][]ruleIn{}, map[string]bool{"data": true, "data.portal": true}
+	r.rules, r.places, r.holders = map[string][]ruleIn{}, map[string]bool{"data": true, "data.portal": true}, map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(r.modules)) {
 		m := r.modules[name]
 		for p := m.Package.Path; len(p) > 0; p = p[:len(p)-1] {
@@ -154,6 +155,9 @@ func (r *review) index() {
 		for _, rule := range m.Rules {
 			key := keyOf(m, rule)
 			r.rules[key] = append(r.rules[key], ruleIn{rule, m, name})
+			for path := key; path != ""; path = path[:max(0, strings.LastIndexByte(path, '.'))] {
+				r.holders[path] = true
+			}
 		}
 	}
 }

@@ -67,23 +67,10 @@ func (r *review) resolve(m *ast.Module, ref ast.Ref) string {
 			return dotted(path) + rest
 		}
 	}
-	if key := dotted(m.Package.Path) + "." + string(head); r.isRule(key) {
+	if key := dotted(m.Package.Path) + "." + string(head); r.holders[key] {
 		return key + rest
 	}
 	return ""
-}
-
-// isRule reports whether a rule is at the path, or below it.
-func (r *review) isRule(path string) bool {
-	if _, ok := r.rules[path]; ok {
-		return true
-	}
-	for key := range r.rules {
-		if strings.HasPrefix(key, path+".") {
-			return true
-		}
-	}
-	return false
 }
 
 // reached returns the rules that the path may evaluate: the one at it or above it,

@@ -8,7 +8,9 @@ import data.lib.delegation
 # description: |
 #   Staff and the service itself write whatever the rules below let through. A
 #   customer's users write at their own business account only, and of users only
-#   those of the types that theirs manages.
+#   those of the types that theirs manages. Each rule names the kind of entity that
+#   it is about itself: of the others the evaluator then passes it over unread, and a
+#   row of rights is many writes.
 # entrypoint: true
 # custom:
 #   reasons:
@@ -64,6 +66,7 @@ refusals contains {"rule": "guest_role_stays", "field": "guest", "reason": "role
 # title: Users hold only roles that their type allows
 # custom: {id: role_of_type, reason: role_not_allowed}
 refusals contains {"rule": "role_of_type", "field": "grants", "reason": "role_not_allowed"} if {
+	input.entity.kind == "user"
 	not administration.roles_follow_type
 	administration.roles_not_allowed[_]
 }
@@ -72,6 +75,7 @@ refusals contains {"rule": "role_of_type", "field": "grants", "reason": "role_no
 # title: A login that is a mail address takes one
 # custom: {id: address_needed, reason: no_email}
 refusals contains {"rule": "address_needed", "field": "login", "reason": "no_email"} if {
+	input.entity.kind == "user"
 	login_is_address
 	not administration.address
 }
@@ -80,6 +84,7 @@ refusals contains {"rule": "address_needed", "field": "login", "reason": "no_ema
 # title: No two active users have one login
 # custom: {id: login_unique, reason: login_taken}
 refusals contains {"rule": "login_unique", "field": "login", "reason": "login_taken"} if {
+	input.entity.kind == "user"
 	administration.login_taken
 }
 
@@ -87,7 +92,7 @@ refusals contains {"rule": "login_unique", "field": "login", "reason": "login_ta
 # title: A contact has one user
 # custom: {id: contact_unique, reason: contact_has_user}
 refusals contains {"rule": "contact_unique", "field": "contact", "reason": "contact_has_user"} if {
-	administration.user_written
+	input.entity.kind == "user"
 	administration.contact_taken
 }
 
@@ -142,7 +147,7 @@ refusals contains {"rule": "own_account", "field": "id", "reason": "other_accoun
 # custom: {id: own_roles, reason: role_not_held}
 refusals contains {"rule": "own_roles", "field": "grants", "reason": "role_not_held"} if {
 	outside
-	administration.user_written
+	input.entity.kind == "user"
 	count(delegation.roles_not_held(grants)) > 0
 }
 
@@ -151,7 +156,7 @@ refusals contains {"rule": "own_roles", "field": "grants", "reason": "role_not_h
 # description: Whoever writes, the system too.
 # custom: {id: separate_duties, reason: roles_conflict}
 refusals contains {"rule": "separate_duties", "field": "grants", "reason": "roles_conflict"} if {
-	administration.user_written
+	input.entity.kind == "user"
 	delegation.duties_clash(grants)
 }
 
@@ -164,7 +169,8 @@ refusals contains {"rule": "separate_duties", "field": "inherits", "reason": "ro
 # title: Users who are set back are counted
 # custom: {id: overwrite_bounded, reason: too_many_users}
 refusals contains {"rule": "overwrite_bounded", "field": "allowed_roles", "reason": "too_many_users"} if {
-	overwritten_type
+	input.entity.kind == "user_type"
+	overwritten
 	not input.type_users
 }
 
@@ -172,6 +178,7 @@ refusals contains {"rule": "overwrite_bounded", "field": "allowed_roles", "reaso
 # title: Rights that are granted are counted
 # custom: {id: upgrade_bounded, reason: too_many_rights}
 refusals contains {"rule": "upgrade_bounded", "field": "settings.rights_generation", "reason": "too_many_rights"} if {
+	input.entity.kind == "portal"
 	upgraded
 	not input.screens
 }
@@ -181,9 +188,8 @@ refusals contains {"rule": "upgrade_bounded", "field": "settings.rights_generati
 grants := object.get(defaults, "grants", input.new.grants)
 
 # METADATA
-# description: The administrator has the roles of all users of the type set back to its default roles.
-overwritten_type if {
-	input.entity.kind == "user_type"
+# description: The administrator has the roles of the user, or of all users of the type, set back to the default roles.
+overwritten if {
 	input.operation == "update"
 	input.context.overwrite_roles == true
 }
@@ -191,7 +197,6 @@ overwritten_type if {
 # METADATA
 # description: The portal leaves the generation in which a form that no role was given is open to all.
 upgraded if {
-	input.entity.kind == "portal"
 	input.old.settings.rights_generation == "2023r2"
 	input.new.settings
 	not input.new.settings.rights_generation == "2023r2"
@@ -217,7 +222,6 @@ guest_roles contains role if {
 }
 
 login_is_address if {
-	input.entity.kind == "user"
 	input.operation == "create"
 	data.portal.user_types[input.new.user_type].attributes.email_as_username == true
 }
@@ -252,12 +256,14 @@ patches contains {"grants": administration.default_grants} if {
 # custom: {id: roles_overwritten}
 patches contains {"grants": administration.default_grants} if {
 	input.entity.kind == "user"
-	input.operation == "update"
-	input.context.overwrite_roles == true
+	overwritten
 	input.new.user_type
 }
 
 # METADATA
 # title: The address is the login
 # custom: {id: login_from_contact}
-patches contains {"login": administration.address} if login_is_address
+patches contains {"login": administration.address} if {
+	input.entity.kind == "user"
+	login_is_address
+}

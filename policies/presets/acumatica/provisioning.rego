@@ -20,7 +20,9 @@ tasks contains {
 	"entity": sprintf("right/%s/%s", [input.new.role, node.id]),
 	"set": {"level": input.new.level},
 } if {
-	set_at_workspace
+	input.entity.kind == "right"
+	input.node.kind == "workspace"
+	opened_or_closed
 	some node in input.node.below
 	node.kind in {"workspace", "screen"}
 	input.levels[node.id][input.new.role] != input.new.level
@@ -35,7 +37,9 @@ tasks contains {
 	"entity": sprintf("right/%s/%s", [input.new.role, node.id]),
 	"set": {"role": input.new.role, "node": node.id, "level": input.new.level},
 } if {
-	set_at_workspace
+	input.entity.kind == "right"
+	input.node.kind == "workspace"
+	opened_or_closed
 	some node in input.node.below
 	node.kind in {"workspace", "screen"}
 	not has_level(node.id)
@@ -44,10 +48,8 @@ tasks contains {
 # A right of level 0 is a right, too.
 has_level(node) if input.levels[node][input.new.role] >= 0
 
-set_at_workspace if {
-	input.entity.kind == "right"
+opened_or_closed if {
 	input.operation in {"create", "update"}
-	input.node.kind == "workspace"
 	input.new.level in {0, 5}
 }
 
@@ -60,7 +62,8 @@ tasks contains {
 	"entity": sprintf("user/%s", [user.id]),
 	"set": {"grants": [{"role": allowed.role} | some allowed in input.new.allowed_roles; allowed["default"] == true]},
 } if {
-	overwritten_type
+	input.entity.kind == "user_type"
+	overwritten
 	some user in input.type_users
 }
 
@@ -73,6 +76,7 @@ tasks contains {
 	"entity": sprintf("right/%s/%s", [role, screen.id]),
 	"set": {"role": role, "node": screen.id, "level": 5},
 } if {
+	input.entity.kind == "portal"
 	upgraded
 	some screen in input.screens
 	screen.configured == false
