@@ -1,16 +1,28 @@
 package server_test
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io/fs"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server"
 	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/authzen"
 	"github.com/portcullis-authz/portcullis/server/policy"
 )
 
@@ -19,19 +31,37 @@ import (
 func (r *running) puts(t *testing.T, portal string, files map[string]string) (number int64) {
 	t.Helper()
 	store := r.Store()
-	base, err := store.Head(t.Context(), portal)
-	require.NoError(t, err)
 	b, err := store.Bundle(t.Context(), portal)
 	require.NoError(t, err)
-	c := &authz.Changeset{Base: base, Publish: &number, Config: b, Entry: authz.AuditEntry{Actor: "cli", Operation: "publish"}}
 	if b.Published = nil; files != nil {
 		state, err := store.PolicyState(t.Context(), portal)
 		require.NoError(t, err)
-		number = state.Last + 1
-		b.Published = &authz.PolicyRevision{Number: number, Files: files, At: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
-		c.Changes = []authz.EntityWrite{{Entity: b.Published.Key(), New: *b.Published}}
+		b.Published = &authz.PolicyRevision{Number: state.Last + 1, Files: files, At: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
 	}
-	_, err = store.Commit(t.Context(), portal, c)
+	return r.publishes(t, b)
+}
+
+// publishes brings the policy of the configuration into force with its settings, and
+// stores it as a revision when there is none of the number.
+func (r *running) publishes(t *testing.T, b *authz.Bundle) (number int64) {
+	t.Helper()
+	portal := b.Portal.ID
+	before, err := r.Store().Bundle(t.Context(), portal)
+	require.NoError(t, err)
+	base, err := r.Store().Head(t.Context(), portal)
+	require.NoError(t, err)
+	state, err := r.Store().PolicyState(t.Context(), portal)
+	require.NoError(t, err)
+	c := &authz.Changeset{Base: base, Publish: &number, Config: b, Entry: authz.AuditEntry{Actor: "cli", Operation: "publish"}}
+	if !reflect.DeepEqual(before.Portal, b.Portal) {
+		c.Changes = append(c.Changes, authz.EntityWrite{Entity: b.Portal.Key(), Old: before.Portal, New: b.Portal})
+	}
+	if b.Published != nil {
+		if number = b.Published.Number; number > state.Last {
+			c.Changes = append(c.Changes, authz.EntityWrite{Entity: b.Published.Key(), New: *b.Published})
+		}
+	}
+	_, err = r.Store().Commit(t.Context(), portal, c)
 	require.NoError(t, err)
 	return number
 }
@@ -103,4 +133,131 @@ func TestAPortalKeepsItsPolicyInTheStore(t *testing.T) {
 		d, err := r.single(t.Context(), portal.ID, q)
 		return err == nil && d.Reason == before.Reason && d.Policy == before.Policy
 	}, soon, 10*time.Millisecond)
+}
+
+// TestRequestsDuringPublications has eight clients ask over HTTP while policies are
+// published and taken back: no request fails, and no answer is of a mixture. It tells
+// how long the requests take; PORTCULLIS_TEST_PUBLICATIONS says how many publications
+// that is over.
+func TestRequestsDuringPublications(t *testing.T) {
+	const clients = 8
+	publications := 12
+	if said := os.Getenv("PORTCULLIS_TEST_PUBLICATIONS"); said != "" {
+		var err error
+		publications, err = strconv.Atoi(said)
+		require.NoError(t, err)
+	}
+	worlds := demo(t)[:1]
+	worlds[0].Portal.Settings = map[string]any{"n": int64(0)}
+	r := start(t, worlds, nil)
+	t.Cleanup(asking.CloseIdleConnections)
+	publish := func(back bool) {
+		t.Helper()
+		state, err := r.Store().PolicyState(t.Context(), worlds[0].Portal.ID)
+		require.NoError(t, err)
+		b, err := r.Store().Bundle(t.Context(), worlds[0].Portal.ID)
+		require.NoError(t, err)
+		number := state.Last + 1
+		if back {
+			number = max(1, state.Last-3)
+		}
+		b.Portal.Settings = map[string]any{"n": number}
+		b.Published = numbered(t, b.Portal.Policy, number)
+		r.publishes(t, b)
+		var of int64
+		require.Eventually(t, func() bool {
+			_, of, err = r.ask(t.Context(), b.Portal.ID, 1)
+			return err == nil && of == number
+		}, soon, time.Millisecond, "revision %d comes into force", number)
+	}
+	publish(false)
+
+	measure := func(meanwhile func()) []time.Duration {
+		ctx, stop := context.WithCancel(t.Context())
+		var asking errgroup.Group
+		took := make([][]time.Duration, clients)
+		for i := range clients {
+			asking.Go(func() error {
+				for ctx.Err() == nil {
+					d, _, err := r.ask(t.Context(), worlds[0].Portal.ID, 3)
+					if err != nil {
+						return err
+					}
+					took[i] = append(took[i], d)
+					time.Sleep(time.Millisecond)
+				}
+				return nil
+			})
+		}
+		meanwhile()
+		stop()
+		require.NoError(t, asking.Wait())
+		all := slices.Concat(took...)
+		slices.Sort(all)
+		return all
+	}
+	say := func(when string, all []time.Duration) {
+		t.Logf("%s: %d requests, median %s, p99 %s, longest %s", when, len(all), all[len(all)/2], all[len(all)*99/100], all[len(all)-1])
+	}
+	say("nothing published", measure(func() { time.Sleep(time.Second) }))
+	say(fmt.Sprintf("%d publications", publications), measure(func() {
+		for n := range publications {
+			publish(n%2 == 1)
+		}
+	}))
+}
+
+// numbered is a policy of the size of those that are built in, which says its number and
+// that in the portal's settings.
+func numbered(t *testing.T, pkg string, number int64) *authz.PolicyRevision {
+	t.Helper()
+	files := map[string]string{}
+	for path, text := range builtIn(t) {
+		if strings.HasPrefix(path, "lib/") && !strings.HasSuffix(path, "_test.rego") {
+			files[path] = text
+		}
+	}
+	files["numbered.rego"] = fmt.Sprintf("package %s\n\ndecision := {\"outcome\": \"allow\", \"reason\": sprintf(\"%d %%d\", [data.portal.settings.n])}", pkg, number)
+	return &authz.PolicyRevision{Number: number, Files: files, At: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+}
+
+// asking keeps a connection for each of many clients.
+var asking = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+
+// ask puts several questions in one request. It returns how long the answer took and the
+// revision of which all of it is, or what is wrong with it.
+func (r *running) ask(ctx context.Context, portal string, many int) (took time.Duration, of int64, err error) {
+	items := make([]string, many)
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"resource": {"type": "screen", "id": "screen-%d"}}`, i)
+	}
+	body := fmt.Sprintf(`{"subject": {"type": "user", "id": "somebody"}, "action": {"name": "view"}, "evaluations": [%s], "options": {"reasons": true}}`, strings.Join(items, ","))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+"/portals/"+portal+"/access/v1/evaluations", strings.NewReader(body))
+	if err != nil {
+		return 0, 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	began := time.Now()
+	resp, err := asking.Do(req)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer resp.Body.Close()
+	var answers struct{ Evaluations []authzen.Answer }
+	err = json.NewDecoder(resp.Body).Decode(&answers)
+	took = time.Since(began)
+	if err != nil || resp.StatusCode != http.StatusOK || len(answers.Evaluations) != many {
+		return 0, 0, cmp.Or(err, fmt.Errorf("status %d, %d answers", resp.StatusCode, len(answers.Evaluations)))
+	}
+	var all []authz.Decision
+	for i := range answers.Evaluations {
+		d, err := answers.Evaluations[i].Read()
+		if err != nil {
+			return 0, 0, err
+		}
+		if all = append(all, d); d.PolicyRevision != all[0].PolicyRevision || d.Reason != fmt.Sprintf("%d %d", d.PolicyRevision, d.PolicyRevision) {
+			return 0, 0, errors.New(fmt.Sprint("a mixture: ", all))
+		}
+	}
+	return took, all[0].PolicyRevision, nil
 }

@@ -17,23 +17,7 @@ import (
 const maxObligation = 64
 
 // appendAnswer appends the single form of an answer. Its context always says why.
-func appendAnswer(b []byte, d *authz.Decision) ([]byte, error) {
-	b = appendDecision(b, d)
-	b = append(b, `,"context":`...)
-	b, err := appendContext(b, d)
-	if err != nil {
-		return nil, err
-	}
-	b = append(b[:len(b)-1], `,"revision":`...)
-	b = strconv.AppendInt(b, d.Revision, 10)
-	b = append(b, `,"policy":`...)
-	b = appendString(b, d.Policy)
-	if d.PolicyRevision != 0 {
-		b = append(b, `,"policy_revision":`...)
-		b = strconv.AppendInt(b, d.PolicyRevision, 10)
-	}
-	return append(b, "}}"...), nil
-}
+func appendAnswer(b []byte, d *authz.Decision) ([]byte, error) { return appendItem(b, d, true) }
 
 // appendAnswers appends the answers of a batch, up to the item that ends it. out
 // holds those of the items without a fault, in order.
@@ -61,7 +45,7 @@ func (e *envelope) appendAnswers(b []byte, a asked, out []authz.Decision) ([]byt
 }
 
 // appendItem appends the answer of an item: the decision alone, as clients of a
-// batch compare it, unless they asked for reasons.
+// batch compare it, unless they asked for reasons, which are those of a single answer.
 func appendItem(b []byte, d *authz.Decision, reasons bool) (_ []byte, err error) {
 	b = appendDecision(b, d)
 	if reasons {
@@ -88,8 +72,8 @@ func appendDecision(b []byte, d *authz.Decision) []byte {
 	return strconv.AppendBool(b, d.Allowed())
 }
 
-// appendContext appends the members that a policy's answer has, and none for
-// those that it has not.
+// appendContext appends the members that a policy's answer has, none for those that
+// it has not, and the revisions that made it.
 func appendContext(b []byte, d *authz.Decision) ([]byte, error) {
 	b = append(b, `{"outcome":`...)
 	b = appendString(b, string(d.Outcome))
@@ -112,6 +96,11 @@ func appendContext(b []byte, d *authz.Decision) ([]byte, error) {
 			}
 		}
 		b = append(b, ']')
+	}
+	b = strconv.AppendInt(append(b, `,"revision":`...), d.Revision, 10)
+	b = appendString(append(b, `,"policy":`...), d.Policy)
+	if d.PolicyRevision != 0 {
+		b = strconv.AppendInt(append(b, `,"policy_revision":`...), d.PolicyRevision, 10)
 	}
 	return append(b, '}'), nil
 }
