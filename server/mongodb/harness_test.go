@@ -58,11 +58,16 @@ func run(m *testing.M) int {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// contract runs a test on every database: a fresh one each, dropped afterwards.
+// contract runs a test on every database at the same time: a fresh one each, dropped
+// afterwards.
 func contract(t *testing.T, test func(t *testing.T, o mongodb.Options)) {
 	t.Helper()
-	t.Run("embedded", func(t *testing.T) { test(t, fresh(t, embeddedURI, true)) })
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		test(t, fresh(t, embeddedURI, true))
+	})
 	t.Run("mongodb", func(t *testing.T) {
+		t.Parallel()
 		uri := os.Getenv(uriVariable)
 		if uri == "" {
 			t.Skipf("set %s to the URI of a MongoDB replica set to run the contract there too", uriVariable)
