@@ -114,8 +114,8 @@ func (p *Policy) judge(ctx context.Context, r *changeRule, c *authz.Change, f *a
 			v, reason, err = nil, authz.ReasonPolicyError, fmt.Errorf("evaluation panicked: %v\n%s", x, debug.Stack())
 		}
 	}()
-	s := p.scratch.get(ctx, p.program.limit)
-	defer p.scratch.put(s)
+	s := takeScratch(ctx, p.program.limit)
+	defer s.giveBack()
 	v, err = p.evaluate(ctx, r.query, r.compiler, p.changeInput(&r.needs, c, f), s)
 	reason, err = failure(ctx, s, v, err)
 	return v, reason, err

@@ -28,10 +28,8 @@ type Policy struct {
 
 	admission, provisioning *changeRule // nil: the package has no such rule
 
-	scratch scratchPool
-	claims  claims
-
-	watch *watch // sees every evaluation; nil on the decision path
+	claims claims
+	watch  *watch // sees every evaluation; nil on the decision path
 }
 
 // Bind returns the policy that b's portal names, with the portal's settings as
@@ -92,7 +90,7 @@ func (p *Policy) For(b *authz.Bundle) (*Policy, error) {
 // Program returns the program that the policy is of.
 func (p *Policy) Program() *Program { return p.program }
 
-// copied returns the policy with scratch space of its own.
+// copied returns the policy as another one, which may be bound to other settings.
 func (p *Policy) copied() *Policy {
 	return &Policy{
 		program: p.program, pkg: p.pkg, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
@@ -178,8 +176,8 @@ func (p *Policy) Decide(ctx context.Context, q *authz.Query, f *authz.Facts) (d 
 		}
 		d.Policy = p.program.revision
 	}()
-	s := p.scratch.get(ctx, p.program.limit)
-	defer p.scratch.put(s)
+	s := takeScratch(ctx, p.program.limit)
+	defer s.giveBack()
 	document, err := p.eval(ctx, p.input(q, f), s)
 	if reason, err := failure(ctx, s, document, err); reason != "" {
 		return authz.Refuse(reason, err)

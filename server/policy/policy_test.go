@@ -3,10 +3,12 @@ package policy_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -219,4 +221,15 @@ from := concat(",", [format_int(p.from, 10) | some p in old.publications])`,
 		&authz.Facts{Target: &authz.Target{Key: r.Key(), Before: r, After: r}})
 	require.NoError(t, d.Err)
 	require.Equal(t, "policy 7 ann 9 2 bob 6", d.Reason)
+}
+
+// TestAPolicyGoes has a policy that has decided be garbage as soon as nobody holds it:
+// a server that publishes one after another must not keep the former ones.
+func TestAPolicyGoes(t *testing.T) {
+	p := bind(t, 10*time.Second, `decision := {"outcome": "allow", "reason": "x"}`)
+	require.True(t, new(p.Decide(t.Context(), &authz.Query{}, &authz.Facts{})).Allowed())
+	held := weak.Make(p)
+	p = nil
+	runtime.GC()
+	require.Nil(t, held.Value())
 }

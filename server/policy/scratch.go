@@ -15,10 +15,12 @@ type scratch struct {
 	deadline deadline
 }
 
-type scratchPool struct{ pool sync.Pool }
+// scratches is of all policies: a pool of one's own inside a policy would keep the
+// policy over two garbage collections, for the runtime knows each pool by its address.
+var scratches sync.Pool
 
-func (p *scratchPool) get(ctx context.Context, limit time.Duration) *scratch {
-	s, ok := p.pool.Get().(*scratch)
+func takeScratch(ctx context.Context, limit time.Duration) *scratch {
+	s, ok := scratches.Get().(*scratch)
 	if !ok {
 		s = &scratch{}
 	}
@@ -26,10 +28,10 @@ func (p *scratchPool) get(ctx context.Context, limit time.Duration) *scratch {
 	return s
 }
 
-func (p *scratchPool) put(s *scratch) {
+func (s *scratch) giveBack() {
 	s.virtual.reset()
 	s.deadline = deadline{}
-	p.pool.Put(s)
+	scratches.Put(s)
 }
 
 // deadline stops an evaluation that has taken longer than its limit, or whose

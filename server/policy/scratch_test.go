@@ -116,9 +116,9 @@ func TestEvaluatesAsOPA(t *testing.T) {
 			for x := range 4 { // what one evaluation leaves behind must not show in the next
 				input := ast.MustParseTerm(fmt.Sprintf(`{"context": {"x": %d}}`, x))
 				want := evaluateByOPA(t, p, input)
-				s := p.scratch.get(t.Context(), program.limit)
+				s := takeScratch(t.Context(), program.limit)
 				got, err := p.eval(t.Context(), input, s)
-				p.scratch.put(s)
+				s.giveBack()
 				require.NoError(t, err)
 				require.NotNil(t, got)
 				require.Zero(t, ast.Compare(want, got), "want %s, got %s", want, got)
