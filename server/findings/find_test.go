@@ -83,6 +83,18 @@ func TestFind(t *testing.T) {
 			"p/accounts.yaml": "- {id: ACME}\n",
 			"p/users.yaml":    "- {id: ann, login: ann, active: true, grants: [clerk], account: ACME}\n- {id: bob, login: bob, active: true, account: ACME, flags: {barred: true}}\n"},
 			[]string{`p/screens.yaml:2:3 generous-guest visitors who have not logged in may view screen "lobby", and "bob" may not`}},
+		"a right that can go when others are gone": {project{ // where no role has a level, all have the greatest
+			"p/portal.yaml": "policy: presets.acumatica\nsettings: {rights_generation: 2023r2}\n",
+			"p/roles.yaml":  "- {id: chief, inherits: [clerk]}\n- {id: clerk}\n- {id: reader}\n",
+			"p/rights.yaml": "chief: {home: delete}\nclerk: {home: delete}\nreader: {home: view}\n",
+			"p/users.yaml":  "- {id: ann, login: ann, active: true, grants: [chief, clerk, reader]}\n",
+			"decisions.yaml": "portal: p\nnow: 2026-03-01T09:00:00Z\ncases:\n" +
+				"  - {id: A, subject: ann, action: view, resource: screen/home, want: {outcome: allow, rules: [screen_right]}}\n",
+		}, []string{
+			`p/rights.yaml:1:9 idle-right the right of role "chief" at "home" is delete, which the role inherits from "clerk" at that level: removing it changes no decision`,
+			`p/rights.yaml:2:9 idle-right the right of role "clerk" at "home" never matters: without delete no user's decision is another`,
+			`p/rights.yaml:3:10 idle-right the right of role "reader" at "home" never matters: without view no user's decision is another`,
+		}},
 		"ended grant": {project{"p/users.yaml": "- id: ann\n  login: ann\n  active: true\n  grants:\n    - {role: clerk, from: 2026-02-01T00:00:00Z}\n    - {role: clerk, until: 2026-02-01T00:00:00Z}\n"},
 			[]string{`p/users.yaml:6:7 ended-grant the grant of role "clerk" to user "ann" ended at 2026-02-01T00:00:00Z`}},
 		"a grant that ends later": {project{"p/users.yaml": "- {id: ann, login: ann, active: true, grants: [{role: clerk, until: 2026-03-01T09:00:00.001Z}]}\n"}, nil},

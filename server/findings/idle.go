@@ -93,7 +93,9 @@ func (st *stage) inheritance() map[string][]string {
 }
 
 // together takes away, one after another, the rights that do not matter alone, the
-// inherited ones first, and keeps those that matter once the others are gone.
+// inherited ones first, and keeps those that matter once the others are gone. One that
+// is kept is tried again when more are gone: it may be the last at a node, which is open
+// to all without it.
 func (t *trial) together(ctx context.Context) {
 	var order, gone []int
 	for i, v := range t.of {
@@ -102,12 +104,19 @@ func (t *trial) together(ctx context.Context) {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(t.rank(a), t.rank(b)) })
-	for _, i := range order {
-		if len(gone) > 0 {
-			t.of[i] = t.right(ctx, append(slices.Clone(gone), i))
-		}
-		if t.of[i] == idles {
-			gone = append(gone, i)
+	triedWith := make([]int, len(t.of)) // of each, how many were gone
+	for more := true; more; {
+		more = false
+		for _, i := range order {
+			if slices.Contains(gone, i) {
+				continue
+			}
+			if len(gone) > triedWith[i] {
+				t.of[i], triedWith[i] = t.right(ctx, append(slices.Clone(gone), i)), len(gone)
+			}
+			if t.of[i] == idles {
+				gone, more = append(gone, i), true
+			}
 		}
 	}
 }
