@@ -2,8 +2,10 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/google/uuid"
@@ -86,7 +88,10 @@ func (s *Service) decideAll(ctx context.Context, call *Call, qs []question) ([]d
 	for range min(len(qs), runtime.GOMAXPROCS(0)) {
 		group.Go(func() (err error) {
 			for i := next.Add(1) - 1; err == nil && i < int64(len(qs)); i = next.Add(1) - 1 {
-				all[i].Decision, err = s.put(together, call.Portal, qs[i].of(call), &qs[i])
+				err = guarded("the decision", func() (err error) {
+					all[i].Decision, err = s.put(together, call.Portal, qs[i].of(call), &qs[i])
+					return err
+				})
 			}
 			return err
 		})
@@ -100,6 +105,17 @@ func (s *Service) decideAll(ctx context.Context, call *Call, qs []question) ([]d
 		s.logDecision(ctx, call, &query, &all[i].Decision, all[i].id)
 	}
 	return all, nil
+}
+
+// guarded turns a panic into an error: beside the goroutine of a call nobody else would
+// answer for it.
+func guarded(what string, do func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = authz.Errorf(authz.Internal, "%s failed", what).Because(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+		}
+	}()
+	return do()
 }
 
 // put asks the policy of the portal, or of the one that is being made.

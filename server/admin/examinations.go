@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -114,7 +113,7 @@ func (l *examinations) start(s *Service, call *Call, kind ExaminationKind, numbe
 	l.all = append(l.all, x)
 	l.work.Go(func() {
 		defer stop()
-		err := guarded(func() error { return do(ctx, x) })
+		err := guarded("the examination", func() error { return do(ctx, x) })
 		x.end(ctx, s.now(), err)
 		x.cancel(nil)
 		if e := x.get(); e.State == ExaminationFailed {
@@ -122,16 +121,6 @@ func (l *examinations) start(s *Service, call *Call, kind ExaminationKind, numbe
 		}
 	})
 	return x.get(), nil
-}
-
-// guarded turns a panic into an error: nobody else would answer for it.
-func guarded(do func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = authz.Errorf(authz.Internal, "the examination failed").Because(fmt.Errorf("panic: %v", v))
-		}
-	}()
-	return do()
 }
 
 // end takes down what came of it.

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +109,27 @@ func TestSetRights(t *testing.T) {
 	v, err := s.Verify(t.Context(), "p")
 	require.NoError(t, err)
 	require.Empty(t, v.Faults)
+}
+
+// broken is a decider that panics when it is asked about the last of two cells.
+type broken struct{ admin.Decider }
+
+func (b *broken) DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (authz.Decision, error) {
+	if strings.HasSuffix(q.Resource.ID, "alone") {
+		panic("decides")
+	}
+	return b.Decider.DecideCall(ctx, portal, q, before, after)
+}
+
+// TestAPanicBesideACall: what is decided side by side answers for its panics.
+func TestAPanicBesideACall(t *testing.T) {
+	s := started(t, rules, world())
+	call := byRoot()
+	call.IfMatch = "*"
+	cells := []admin.Cell{{Role: "clerk", Node: "desk", Level: "view"}, {Role: "clerk", Node: "alone", Level: "insert"}}
+	s.Service = admin.New(s.store, s.manager, &broken{s.decider}, admin.Options{})
+	_, err := s.SetRights(t.Context(), call, admin.RightsQuery{Role: "clerk"}, cells)
+	require.Equal(t, authz.Internal, authz.KindOf(err), "%v", err)
 }
 
 // timed is a store that takes down how long writes wait for it.
