@@ -17,8 +17,8 @@ import (
 	"github.com/portcullis-authz/portcullis/server/fixture"
 )
 
-// records makes an import take about half a second.
-const records = 2000
+// records makes an import take about a second.
+const records = 5000
 
 // marked writes a fixture folder of two portals in which a mark tells one version
 // of the data from another, and returns its path.

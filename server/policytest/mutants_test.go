@@ -18,18 +18,14 @@ import (
 func TestMutate(t *testing.T) {
 	p, err := policytest.Load(policytest.Source{Paths: []string{"../../fixtures"}, Policies: "../../policies"})
 	require.NoError(t, err)
-	every := 50
-	if testing.Short() {
-		every = 400
-	}
-	r, err := policytest.Mutate(t.Context(), p, policytest.MutateOptions{Every: every})
+	r, err := policytest.Mutate(t.Context(), p, policytest.MutateOptions{Every: 50})
 	require.NoError(t, err)
 	for i := range r.Mutants {
 		if m := &r.Mutants[i]; m.Fate == policytest.FateSurvived && m.Why == "" {
 			t.Errorf("no case notices %s", m)
 		}
 	}
-	require.Greater(t, r.Killed, 5000/every)
+	require.Greater(t, r.Killed, 100)
 	require.Greater(t, r.Killed, 10*r.Invalid, "too many mutants say nothing")
 }
 
