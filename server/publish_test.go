@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -38,23 +37,22 @@ func (r *running) puts(t *testing.T, portal string, files map[string]string) (nu
 		require.NoError(t, err)
 		b.Published = &authz.PolicyRevision{Number: state.Last + 1, Files: files, At: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
 	}
-	return r.publishes(t, b)
+	return r.publishes(t, b.Portal, b)
 }
 
-// publishes brings the policy of the configuration into force with its settings, and
-// stores it as a revision when there is none of the number.
-func (r *running) publishes(t *testing.T, b *authz.Bundle) (number int64) {
+// publishes brings the policy of the configuration into force with the portal's settings,
+// which were those of before, and stores it as a revision when there is none of the
+// number.
+func (r *running) publishes(t *testing.T, before authz.Portal, b *authz.Bundle) (number int64) {
 	t.Helper()
 	portal := b.Portal.ID
-	before, err := r.Store().Bundle(t.Context(), portal)
-	require.NoError(t, err)
 	base, err := r.Store().Head(t.Context(), portal)
 	require.NoError(t, err)
 	state, err := r.Store().PolicyState(t.Context(), portal)
 	require.NoError(t, err)
 	c := &authz.Changeset{Base: base, Publish: &number, Config: b, Entry: authz.AuditEntry{Actor: "cli", Operation: "publish"}}
-	if !reflect.DeepEqual(before.Portal, b.Portal) {
-		c.Changes = append(c.Changes, authz.EntityWrite{Entity: b.Portal.Key(), Old: before.Portal, New: b.Portal})
+	if !reflect.DeepEqual(before, b.Portal) {
+		c.Changes = append(c.Changes, authz.EntityWrite{Entity: b.Portal.Key(), Old: before, New: b.Portal})
 	}
 	if b.Published != nil {
 		if number = b.Published.Number; number > state.Last {
@@ -151,19 +149,21 @@ func TestRequestsDuringPublications(t *testing.T) {
 	worlds[0].Portal.Settings = map[string]any{"n": int64(0)}
 	r := start(t, worlds, nil)
 	t.Cleanup(asking.CloseIdleConnections)
+	config, err := r.Store().Bundle(t.Context(), worlds[0].Portal.ID)
+	require.NoError(t, err)
 	publish := func(back bool) {
 		t.Helper()
 		state, err := r.Store().PolicyState(t.Context(), worlds[0].Portal.ID)
 		require.NoError(t, err)
-		b, err := r.Store().Bundle(t.Context(), worlds[0].Portal.ID)
-		require.NoError(t, err)
+		b, before := *config, config.Portal
+		config = &b
 		number := state.Last + 1
 		if back {
 			number = max(1, state.Last-3)
 		}
 		b.Portal.Settings = map[string]any{"n": number}
 		b.Published = numbered(t, b.Portal.Policy, number)
-		r.publishes(t, b)
+		r.publishes(t, before, &b)
 		var of int64
 		require.Eventually(t, func() bool {
 			_, of, err = r.ask(t.Context(), b.Portal.ID, 1)
@@ -256,7 +256,7 @@ func (r *running) ask(ctx context.Context, portal string, many int) (took time.D
 			return 0, 0, err
 		}
 		if all = append(all, d); d.PolicyRevision != all[0].PolicyRevision || d.Reason != fmt.Sprintf("%d %d", d.PolicyRevision, d.PolicyRevision) {
-			return 0, 0, errors.New(fmt.Sprint("a mixture: ", all))
+			return 0, 0, fmt.Errorf("a mixture: %v", all)
 		}
 	}
 	return took, all[0].PolicyRevision, nil
