@@ -9,5 +9,5 @@ import "testing"
 // .ci/run tests this package without the race detector, where nothing is left out.
 func embedded(t testing.TB) {
 	t.Helper()
-	t.Skip("FerretDB built with the race detector crashes on errors that it handles otherwise: run this package without -race")
+	t.Skip("FerretDB built with the race detector crashes on errors that it handles otherwise: run this package without -race, as .ci/run does")
 }

@@ -43,7 +43,7 @@ func started(t testing.TB, rego string, worlds ...authz.World) *service {
 func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *service {
 	t.Helper()
 	if raceEnabled {
-		t.Skip("the embedded database treats the race detector as a debug build, in which it crashes on errors that it handles otherwise")
+		t.Skip("FerretDB built with the race detector crashes on errors that it handles otherwise: run this package without -race, as .ci/run does")
 	}
 	db, err := ferret.Start(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

@@ -84,7 +84,7 @@ func acme() authz.World {
 func portal(t *testing.T) string {
 	t.Helper()
 	if raceEnabled {
-		t.Skip("the embedded database treats the race detector as a debug build, in which it crashes on errors that it handles otherwise")
+		t.Skip("FerretDB built with the race detector crashes on errors that it handles otherwise: run this package without -race, as .ci/run does")
 	}
 	db, err := ferret.Start(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
