@@ -81,8 +81,8 @@ func loadModules(folder string) (policy.Modules, error) {
 	return policy.Load(layers...)
 }
 
-// policySource is where a server takes its policies from.
-func policySource(o *Options) live.Policies {
+// policySource is where a server takes its policies from, which compiler compiles.
+func policySource(o *Options, compiler *policy.Compiler) live.Policies {
 	if o.Handover != nil {
 		return o.Handover.source()
 	}
@@ -94,9 +94,9 @@ func policySource(o *Options) live.Policies {
 		if last != nil && last.Revision() == modules.Revision() {
 			return last, nil
 		}
-		return policy.Compile(modules, policies.InputSchema, o.Eval)
+		return compiler.Compile(modules)
 	}}
-	p.Own = func(files map[string]string) (*policy.Program, error) { return ProgramOf(files, o.Eval) }
+	p.Own = func(files map[string]string) (*policy.Program, error) { return compiler.Compile(policy.Of(files)) }
 	if o.Policies != "" {
 		p.Watch = watchFolder(o.Policies)
 	}

@@ -61,7 +61,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	o.HTTP.Anonymous = s.guest
-	s.manager = live.NewManager(s.store, policySource(&s.opts), live.Options{
+	compiler, err := policy.NewCompiler(policies.InputSchema, o.Eval)
+	if err != nil {
+		return nil, err
+	}
+	s.manager = live.NewManager(s.store, policySource(&s.opts, compiler), live.Options{
 		Model: policies.RBACModel, DefaultPortal: o.DefaultPortal, Poll: o.Poll,
 		Retry: retry, StaleAfter: staleAfter, Log: o.Log, Now: o.Now,
 	})
@@ -71,7 +75,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	administration := admin.New(administered{s.store, s.ring}, s.manager, decider, admin.Options{
 		Log: o.Log, Now: o.Now, NewKey: keys.New, Policies: publishing.New(publishing.Options{
-			Modules: func() (policy.Modules, error) { return loadModules(o.Policies) }, Limit: o.Eval, Now: o.Now,
+			Modules: func() (policy.Modules, error) { return loadModules(o.Policies) }, Compile: compiler.Compile, Now: o.Now,
 		}),
 	})
 	s.examining = administration.Close

@@ -75,9 +75,11 @@ func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *s
 	}
 	decider, err := pdp.New(manager, store, 1000, time.Now)
 	require.NoError(t, err)
+	compiler, err := policy.NewCompiler(policies.InputSchema, 10*time.Second)
+	require.NoError(t, err)
 	s := &service{store: store, manager: manager, decider: decider, logged: &logbook{}}
 	s.policies = &examiner{Examiner: publishing.New(publishing.Options{
-		Modules: func() (policy.Modules, error) { return modules, nil }, Limit: 10 * time.Second, Now: time.Now,
+		Modules: func() (policy.Modules, error) { return modules, nil }, Compile: compiler.Compile, Now: time.Now,
 	})}
 	s.Service = admin.New(store, manager, decider, admin.Options{Log: slog.New(s.logged), NewKey: keys.New, Policies: s.policies})
 	t.Cleanup(s.Close)

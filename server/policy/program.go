@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -30,28 +31,33 @@ type Program struct {
 // evaluation. The error is Invalid and lists every fault with file, line and column;
 // [Faults] is in its chain.
 func Compile(modules Modules, schema []byte, limit time.Duration) (*Program, error) {
-	v, err := NewVariants(modules, schema, limit)
+	c, err := NewCompiler(schema, limit)
 	if err != nil {
 		return nil, err
 	}
-	if len(modules) == 0 {
-		return nil, invalid(errors.New("there are none: a policy has at least one .rego file that is no _test.rego"))
-	}
-	return v.compile(v.parsed, modules.Revision())
+	return c.Compile(modules)
 }
 
-// Variants are programs that differ in one module each from a set of modules, the
-// others of which are parsed once. It is safe for concurrent use.
-type Variants struct {
-	modules Modules
-	parsed  map[string]*ast.Module // never written to: the compiler works on copies
+// Compiler compiles one set of modules after another. Of the last set it keeps the syntax
+// trees: the revisions of a policy have most modules in common. It is safe for concurrent
+// use; nobody may write to a set that it was given.
+type Compiler struct {
 	schemas *ast.SchemaSet
 	caps    *ast.Capabilities
 	limit   time.Duration
+	last    atomic.Pointer[parsed]
 }
 
-// NewVariants parses the modules. The error is as that of [Compile].
-func NewVariants(modules Modules, schema []byte, limit time.Duration) (*Variants, error) {
+// parsed are modules with their syntax trees by path. OPA's compiler works on copies of
+// the trees; nobody writes to them.
+type parsed struct {
+	modules Modules
+	trees   map[string]*ast.Module
+}
+
+// NewCompiler returns a compiler whose programs are checked against the schema of input
+// and bounded by limit in each evaluation.
+func NewCompiler(schema []byte, limit time.Duration) (*Compiler, error) {
 	if limit <= 0 {
 		return nil, authz.Errorf(authz.Invalid, "the time limit of an evaluation must be positive, got %s", limit)
 	}
@@ -59,31 +65,79 @@ func NewVariants(modules Modules, schema []byte, limit time.Duration) (*Variants
 	if err := json.Unmarshal(schema, &input); err != nil {
 		return nil, authz.Errorf(authz.Invalid, "the schema of input is not JSON: %v", err).Because(err)
 	}
-	v := &Variants{modules: modules, schemas: ast.NewSchemaSet(), caps: Capabilities(), limit: limit}
-	v.schemas.Put(ast.SchemaRootRef, input)
-	var err error
-	v.parsed, err = parse(modules, v.caps)
-	return v, err
+	c := &Compiler{schemas: ast.NewSchemaSet(), caps: Capabilities(), limit: limit}
+	c.schemas.Put(ast.SchemaRootRef, input)
+	c.last.Store(&parsed{})
+	return c, nil
+}
+
+// Compile is as the function [Compile].
+func (c *Compiler) Compile(modules Modules) (*Program, error) {
+	p, err := c.parse(modules, c.last.Load())
+	if err != nil {
+		return nil, err
+	}
+	if len(modules) == 0 {
+		return nil, invalid(errors.New("there are none: a policy has at least one .rego file that is no _test.rego"))
+	}
+	c.last.Store(p)
+	return c.compile(p)
+}
+
+// Variants are programs that differ in one module each from a set of modules, the
+// others of which are parsed once. It is safe for concurrent use.
+type Variants struct {
+	compiler *Compiler
+	parsed   *parsed
+}
+
+// NewVariants parses the modules. The error is as that of [Compile].
+func NewVariants(modules Modules, schema []byte, limit time.Duration) (*Variants, error) {
+	c, err := NewCompiler(schema, limit)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.parse(modules, &parsed{})
+	return &Variants{compiler: c, parsed: p}, err
 }
 
 // With compiles the modules with another source in the place of one. The error is
 // as that of [Compile].
 func (v *Variants) With(path, source string) (*Program, error) {
-	changed, err := parse(Modules{path: source}, v.caps)
+	modules := maps.Clone(v.parsed.modules)
+	modules[path] = source
+	p, err := v.compiler.parse(modules, v.parsed)
 	if err != nil {
 		return nil, err
 	}
-	parsed, modules := maps.Clone(v.parsed), maps.Clone(v.modules)
-	parsed[path], modules[path] = changed[path], source
-	return v.compile(parsed, modules.Revision())
+	return v.compiler.compile(p)
 }
 
-func (v *Variants) compile(parsed map[string]*ast.Module, revision string) (*Program, error) {
-	c := ast.NewCompiler().WithStrict(true).WithCapabilities(v.caps).WithSchemas(v.schemas)
-	if c.Compile(parsed); c.Failed() {
-		return nil, invalid(c.Errors)
+func (c *Compiler) compile(p *parsed) (*Program, error) {
+	oc := ast.NewCompiler().WithStrict(true).WithCapabilities(c.caps).WithSchemas(c.schemas)
+	if oc.Compile(p.trees); oc.Failed() {
+		return nil, invalid(oc.Errors)
 	}
-	return &Program{compiler: c, revision: revision, limit: v.limit}, nil
+	return &Program{compiler: oc, revision: p.modules.Revision(), limit: c.limit}, nil
+}
+
+// parse parses those of the modules that are not the same in old.
+func (c *Compiler) parse(modules Modules, old *parsed) (*parsed, error) {
+	p := &parsed{modules: modules, trees: make(map[string]*ast.Module, len(modules))}
+	others := make(Modules)
+	for name, source := range modules {
+		if was, there := old.modules[name]; there && was == source {
+			p.trees[name] = old.trees[name]
+		} else {
+			others[name] = source
+		}
+	}
+	trees, err := parse(others, c.caps)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(p.trees, trees)
+	return p, nil
 }
 
 func parse(modules Modules, caps *ast.Capabilities) (map[string]*ast.Module, error) {

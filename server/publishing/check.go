@@ -124,7 +124,7 @@ func (c *checking) review(x *Examiner) (*policy.Program, error) {
 	if !compiles {
 		return nil, nil
 	}
-	program, err := x.compile(c.parts.modules)
+	program, err := x.opts.Compile(c.parts.modules)
 	if err == nil {
 		_, err = program.Bind(c.config)
 	}

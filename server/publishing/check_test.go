@@ -17,8 +17,11 @@ import (
 )
 
 func examiner() *publishing.Examiner {
+	compile := func(m policy.Modules) (*policy.Program, error) {
+		return policy.Compile(m, policies.InputSchema, 10*time.Second)
+	}
 	return publishing.New(publishing.Options{
-		Modules: func() (policy.Modules, error) { return policy.Load(policies.FS) }, Limit: 10 * time.Second, Now: time.Now,
+		Modules: func() (policy.Modules, error) { return policy.Load(policies.FS) }, Compile: compile, Now: time.Now,
 	})
 }
 

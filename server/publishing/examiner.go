@@ -4,7 +4,6 @@ import (
 	"path"
 	"time"
 
-	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/fixture"
 	"github.com/portcullis-authz/portcullis/server/policy"
@@ -15,7 +14,8 @@ type Options struct {
 	// Modules returns the policies of the folder as they are now, those built in
 	// included.
 	Modules func() (policy.Modules, error)
-	Limit   time.Duration // of each evaluation, as when it decides
+	// Compile compiles policies as they are compiled to decide.
+	Compile func(policy.Modules) (*policy.Program, error)
 	Now     func() time.Time
 }
 
@@ -32,7 +32,7 @@ func (x *Examiner) Seed(pkg string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := x.compile(modules)
+	program, err := x.opts.Compile(modules)
 	if err != nil {
 		return nil, err
 	}
@@ -47,20 +47,16 @@ func (x *Examiner) Seed(pkg string) (map[string]string, error) {
 	return files, nil
 }
 
-func (x *Examiner) compile(modules policy.Modules) (*policy.Program, error) {
-	return policy.Compile(modules, policies.InputSchema, x.opts.Limit)
-}
-
 // program returns the policies that decide in a portal of the configuration.
 func (x *Examiner) program(config *authz.Bundle) (*policy.Program, error) {
 	if config.Published != nil {
-		return x.compile(policy.Of(config.Published.Files))
+		return x.opts.Compile(policy.Of(config.Published.Files))
 	}
 	modules, err := x.opts.Modules()
 	if err != nil {
 		return nil, err
 	}
-	return x.compile(modules)
+	return x.opts.Compile(modules)
 }
 
 // parts are the files of a revision by what they are.
