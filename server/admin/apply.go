@@ -26,6 +26,10 @@ const (
 // apply has every change admitted, over those before it, and followed by what the
 // policy wants done because of it.
 func (w *writing) apply(ctx context.Context) error {
+	plain, err := w.foresee(ctx)
+	if err != nil {
+		return err
+	}
 	for _, c := range w.changes {
 		if err := ctx.Err(); err != nil {
 			return authz.Errorf(authz.Unavailable, "the time for this request ran out: write less at a time").Because(err)
@@ -45,24 +49,34 @@ func (w *writing) apply(ctx context.Context) error {
 				continue
 			}
 		}
-		verdict, err := w.admit(ctx, &judged{old: old, new: c.new, actor: w.call.Acting.User, context: w.call.Context})
-		if err != nil {
-			return err
-		}
-		w.collect(c.place, verdict)
-		if !verdict.ok() {
+		if plain > 0 {
+			plain--
+			w.accept(authz.EntityWrite{Entity: c.key, Old: old, New: c.new})
 			continue
 		}
-		c.new, c.added = verdict.new, verdict.added
-		w.accept(authz.EntityWrite{Entity: c.key, Old: old, New: c.new})
-		for _, e := range c.also {
-			w.accept(e)
-		}
-		if err := w.follow(ctx, c.place, old, c.new, w.call.Acting.User, w.call.Context, 0); err != nil {
+		if err := w.change(ctx, c, old); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// change has one change admitted, and followed by what the policy wants.
+func (w *writing) change(ctx context.Context, c *change, old authz.Stored) error {
+	verdict, err := w.admit(ctx, &judged{old: old, new: c.new, actor: w.call.Acting.User, context: w.call.Context})
+	if err != nil {
+		return err
+	}
+	w.collect(c.place, verdict)
+	if !verdict.ok() {
+		return nil
+	}
+	c.new, c.added = verdict.new, verdict.added
+	w.accept(authz.EntityWrite{Entity: c.key, Old: old, New: c.new})
+	for _, e := range c.also {
+		w.accept(e)
+	}
+	return w.follow(ctx, c.place, old, c.new, w.call.Acting.User, w.call.Context, 0)
 }
 
 // keepSame asks whether an entity that a task has changed may be changed back to

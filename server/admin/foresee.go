@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"context"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// fewCells is how many cells are too few to be judged by one processor of several.
+const fewCells = 8
+
+// foresee returns how many of the cells that change, from the first on, the policy
+// accepts as they are ordered with nothing to be done because of them. So each of them
+// can be judged over those before it, as they are ordered, without waiting for those to
+// be judged: they are in as many parts as there are processors.
+func (w *writing) foresee(ctx context.Context) (plain int, err error) {
+	var cells []*change
+	for _, c := range w.changes {
+		if !c.same {
+			cells = append(cells, c)
+		}
+	}
+	parts := min(runtime.GOMAXPROCS(0), len(cells)/fewCells)
+	if w.order.rights == nil || parts < 2 {
+		return 0, nil
+	}
+	found := make([]int, parts)
+	group, together := errgroup.WithContext(ctx)
+	end := func(part int) int { return part * len(cells) / parts }
+	for part := range parts {
+		group.Go(func() error {
+			return guarded("the judgement", func() (err error) {
+				found[part], err = w.plainly(together, cells[:end(part+1)], end(part))
+				return err
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, err
+	}
+	for part, n := range found {
+		if plain += n; plain < end(part+1) {
+			break
+		}
+	}
+	return plain, nil
+}
+
+// plainly returns how many of cells[from:], from the first on, are accepted as they are
+// ordered, with nothing to follow, if all cells before are. It writes to nothing of w.
+func (w *writing) plainly(ctx context.Context, cells []*change, from int) (int, error) {
+	var pending authz.Pending
+	known := authz.Known{Pending: &pending}
+	for i, c := range cells {
+		write := authz.EntityWrite{Entity: c.key, Old: c.was.Stored, New: c.new}
+		if i < from {
+			pending.Put(write)
+			continue
+		}
+		change := w.changeFor(c.was.Stored, c.new, w.call.Acting.User, w.call.Context)
+		change.Asked = c.new
+		a, err := w.s.decider.Admit(ctx, w.call.Portal, change, known)
+		if err != nil || !a.Admitted() || len(a.Defaults) > 0 {
+			return i - from, err
+		}
+		change.Asked = nil
+		pending.Put(write)
+		p, err := w.s.decider.Provision(ctx, w.call.Portal, change, known)
+		if err != nil || p.Err != nil || len(p.Tasks) > 0 {
+			return i - from, err
+		}
+	}
+	return len(cells) - from, nil
+}

@@ -1,0 +1,193 @@
+package admin_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/portcullis-authz/portcullis/server/admin"
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// particular refuses some levels, adds to others, and copies what is set at a workspace
+// down to its screens.
+const particular = `package test
+
+decision := {"outcome": "allow", "reason": "administrator"}
+
+admission := {"refusals": refusals, "defaults": defaults}
+
+refusals contains {"rule": "never", "field": "level", "reason": "no_delete"} if {
+	input.new.level == 5
+	input.entity.id in {"s2", "s7", "s11", "s17", "s21", "s27", "s29"}
+}
+
+refusals contains {"rule": "below_first", "field": "level", "reason": "closed_below"} if {
+	input.node.kind == "workspace"
+	input.new.level == 0
+	some node in input.node.below
+	input.levels[node.id][input.entity.of] == 4
+}
+
+default defaults := {}
+
+defaults := {"level": 3} if {
+	input.new.level == 4
+	endswith(input.entity.id, "3")
+}
+
+provisioning := {"tasks": tasks}
+
+tasks contains {
+	"id": sprintf("copy %s", [node.id]), "kind": kind, "entity": sprintf("right/%s/%s", [input.new.role, node.id]),
+	"set": {"role": input.new.role, "node": node.id, "level": input.new.level},
+} if {
+	input.node.kind == "workspace"
+	input.new.level == 2
+	some node in input.node.below
+	kind := kind_at(node.id)
+}
+
+kind_at(node) := "update" if input.levels[node][input.new.role] >= 0
+
+kind_at(node) := "create" if not input.levels[node]
+`
+
+// wide is a portal of three workspaces with ten screens each.
+func wide(id string) authz.World {
+	w := world()
+	w.Portal.ID = id
+	w.Screens, w.Rights, w.UserTypes, w.Accounts, w.Contacts = nil, nil, nil, nil, nil
+	w.Users = w.Users[:1]
+	for i := range 3 {
+		w.Screens = append(w.Screens, authz.Node{ID: fmt.Sprint("w", i), Kind: authz.Workspace})
+	}
+	for i := range 30 {
+		w.Screens = append(w.Screens, authz.Node{ID: fmt.Sprint("s", i), Kind: authz.Screen, Parent: fmt.Sprint("w", i%3)})
+	}
+	return w
+}
+
+// TestRowsAreJudgedLikeBatches writes rows of rights, whose cells are judged side by side
+// where that can be, and the same changes as a batch, which are judged one after another:
+// both come to the same.
+func TestRowsAreJudgedLikeBatches(t *testing.T) {
+	const rounds = 40
+	s := started(t, particular, wide("p"), wide("q"))
+	levels := []string{"revoked", "view", "edit", "insert", "publish", "delete", admin.Inherit}
+	row := func(portal string) []admin.Cell {
+		call := byRoot()
+		call.Portal = portal
+		v, err := s.Rights(t.Context(), call, admin.RightsQuery{Role: "clerk"})
+		require.NoError(t, err)
+		cells := map[string]admin.Cell{}
+		for _, c := range v.Cells {
+			cells[c.Node] = c
+		}
+		var all []admin.Cell
+		for _, n := range wide(portal).Screens { // workspaces first, as they are judged
+			all = append(all, cells[n.ID])
+		}
+		return all
+	}
+	written, refused, copied := 0, 0, 0
+	for n := range rounds {
+		rng := rand.New(rand.NewPCG(uint64(n), 29))
+		tame := rng.IntN(2) > 0
+		var cells []admin.Cell
+		var items []admin.Item
+		for _, c := range row("p") {
+			level := levels[rng.IntN(len(levels))]
+			if tame && level != "edit" && level != admin.Inherit { // little that is refused
+				level = levels[rng.IntN(4)]
+			}
+			if c.Level == level || rng.IntN(6) == 0 {
+				continue
+			}
+			k := authz.Key{Kind: authz.RightEntity, Of: c.Role, ID: c.Node}
+			item := admin.Item{Operation: admin.ReplaceItem, Key: k, Document: map[string]any{"role": c.Role, "node": c.Node, "level": level}}
+			switch {
+			case !c.Explicit:
+				item.Operation = admin.CreateItem
+			case level == admin.Inherit:
+				item = admin.Item{Operation: admin.DeleteItem, Key: k}
+			}
+			cells, items = append(cells, admin.Cell{Role: c.Role, Node: c.Node, Level: level}), append(items, item)
+		}
+		one, other := byRoot(), byRoot()
+		other.Portal = "q"
+		got, gotErr := s.SetRights(t.Context(), one, admin.RightsQuery{Role: "clerk"}, cells)
+		want, wantErr := s.Batch(t.Context(), other, items)
+		if wantErr != nil {
+			refused++
+			said := map[string]string{}
+			for place, why := range refusedFor(t, wantErr, authz.Rejected) {
+				said[strings.Replace(place, "items", "cells", 1)] = why
+			}
+			require.Equal(t, said, refusedFor(t, gotErr, authz.Rejected), "round %d", n)
+			continue
+		}
+		written++
+		copied += len(want.Tasks)
+		require.NoError(t, gotErr, "round %d", n)
+		require.Equal(t, tasksOf(want), tasksOf(got), "round %d", n)
+		require.Equal(t, row("q"), row("p"), "round %d", n)
+	}
+	require.NotZero(t, copied)
+	require.Greater(t, written, rounds/4)
+	require.Greater(t, refused, rounds/6)
+}
+
+func tasksOf(r admin.Result) []string {
+	var all []string
+	for _, t := range r.Tasks {
+		all = append(all, fmt.Sprint(t.Cause, t.ID, t.Kind, t.Entity, t.State, t.Error))
+	}
+	return all
+}
+
+// meeting is a decider whose first two judgements each wait for the other.
+type meeting struct {
+	admin.Decider
+	mu   sync.Mutex
+	here int
+	both chan struct{}
+}
+
+func (m *meeting) Admit(ctx context.Context, portal string, c *authz.Change, known authz.Known) (authz.Admission, error) {
+	m.mu.Lock()
+	m.here++
+	if m.here == 2 {
+		close(m.both)
+	}
+	m.mu.Unlock()
+	select {
+	case <-m.both:
+	case <-time.After(10 * time.Second):
+		return authz.Admission{}, fmt.Errorf("%s is judged alone", c.Entity)
+	}
+	return m.Decider.Admit(ctx, portal, c, known)
+}
+
+// TestCellsAreJudgedSideBySide: a long row does not wait for one processor.
+func TestCellsAreJudgedSideBySide(t *testing.T) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		t.Skip("there is one processor")
+	}
+	s := started(t, particular, wide("p"))
+	s.Service = admin.New(s.store, s.manager, &meeting{Decider: s.decider, both: make(chan struct{})}, admin.Options{})
+	var cells []admin.Cell
+	for i := range 16 {
+		cells = append(cells, admin.Cell{Role: "clerk", Node: fmt.Sprint("s", i), Level: "view"})
+	}
+	r, err := s.SetRights(t.Context(), byRoot(), admin.RightsQuery{Role: "clerk"}, cells)
+	require.NoError(t, err)
+	require.Positive(t, r.Entry)
+}
