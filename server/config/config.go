@@ -66,7 +66,7 @@ type Limits struct {
 	Body    int64         `koanf:"body" doc:"Greatest size of a request's body, in bytes; from 1024 to 67108864."`
 	Depth   int           `koanf:"depth" doc:"Greatest nesting of the JSON in a request; from 4 to 256."`
 	Batch   int           `koanf:"batch" doc:"Greatest number of questions in one request; from 1 to 10000."`
-	Eval    time.Duration `koanf:"eval" doc:"Time that one evaluation of a policy may take; from 1ms to 10s."`
+	Eval    time.Duration `koanf:"eval" doc:"Time that one evaluation of a policy may take, less the pauses that a busy machine makes; from 1ms to 10s."`
 	Request time.Duration `koanf:"request" doc:"Time that one request may take; from limits.eval to 1m."`
 	Cache   int           `koanf:"cache" doc:"Users and records kept in memory by each process; from 1 to 10000000."`
 }

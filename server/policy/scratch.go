@@ -38,13 +38,26 @@ func (s *scratch) giveBack() {
 // request has ended. The evaluator asks it at every step, in its own goroutine;
 // looking at the clock each sixteenth time costs less than a timer, and no
 // goroutine.
+//
+// Of the time between two looks a part of the limit counts at most. So few steps take
+// no longer, unless the process was made to stop in between, by a busy machine or a
+// quota of processor time, and that must not deny what the policy allows. Steps that do
+// take longer end the evaluation after a multiple of the limit.
 type deadline struct {
 	ctx    context.Context
-	start  time.Time
 	limit  time.Duration
+	start  time.Time
+	looked time.Duration // since start, when it last looked
+	spent  time.Duration // that counts
 	asked  uint
 	passed bool
 }
+
+const (
+	stepsPerLook  = 16
+	looksPerLimit = 8  // in which the limit may be spent, at least
+	limitsInAll   = 20 // after which no pause is an excuse
+)
 
 // Cancel stops the evaluation at its next step.
 func (d *deadline) Cancel() { d.passed = true }
@@ -52,8 +65,11 @@ func (d *deadline) Cancel() { d.passed = true }
 // Cancelled reports whether the evaluation must stop.
 func (d *deadline) Cancelled() bool {
 	d.asked++
-	if !d.passed && d.asked%16 == 0 {
-		d.passed = time.Since(d.start) > d.limit || d.ctx.Err() != nil
+	if !d.passed && d.asked%stepsPerLook == 0 {
+		now := time.Since(d.start)
+		d.spent += min(now-d.looked, d.limit/looksPerLimit)
+		d.looked = now
+		d.passed = d.spent >= d.limit || now > limitsInAll*d.limit || d.ctx.Err() != nil
 	}
 	return d.passed
 }

@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -162,4 +164,58 @@ func TestSettingsAreClosed(t *testing.T) {
 	for ref, found := range map[string]bool{"data": false, "data.portal": true, "data.portal.a": true, "data.portal.a[0]": true, "data.portal.b": false, "data.other": false, "input.portal": false} {
 		require.Equal(t, found, s.Get(ast.MustParseRef(ref)) != nil, ref)
 	}
+}
+
+// TestDeadlineForgivesPauses: an evaluation that was kept from running is not one that
+// takes long, however often it is asked; one that takes long is stopped, and so is one
+// whose pauses never end.
+func TestDeadlineForgivesPauses(t *testing.T) {
+	const limit = 80 * time.Millisecond
+	// stopped returns after how long an evaluation is stopped whose steps take the times in
+	// turn.
+	stopped := func(ctx context.Context, steps ...time.Duration) time.Duration {
+		d := &deadline{ctx: ctx, start: time.Now(), limit: limit}
+		for n := range 1_000_000 {
+			time.Sleep(steps[n%len(steps)])
+			if d.Cancelled() {
+				return time.Since(d.start)
+			}
+		}
+		return 0
+	}
+	long := make([]time.Duration, 1000)
+	for i := range long {
+		long[i] = time.Microsecond
+	}
+	for name, tc := range map[string]struct {
+		step        []time.Duration
+		least, most time.Duration
+	}{
+		"steady":                 {[]time.Duration{time.Microsecond}, limit, limit + 16*time.Microsecond},
+		"steps that take long":   {[]time.Duration{time.Millisecond}, limit, 2 * limit},
+		"each step a limit long": {[]time.Duration{limit}, limit, 32 * limit},
+		"stopped for a second":   {append([]time.Duration{time.Second}, long...), time.Second + limit/2, 2*time.Second + limit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				took := stopped(t.Context(), tc.step...)
+				require.GreaterOrEqual(t, took, tc.least)
+				require.LessOrEqual(t, took, tc.most)
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := &deadline{ctx: t.Context(), start: time.Now(), limit: limit}
+		for range 5 {
+			time.Sleep(3 * limit)
+			for range 20 {
+				require.False(t, d.Cancelled(), "stopped for three limits, five times, among few steps")
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		require.LessOrEqual(t, stopped(ctx, time.Millisecond), 26*time.Millisecond, "the end of the request")
+	})
 }
