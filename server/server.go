@@ -75,7 +75,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	administration := admin.New(administered{s.store, s.ring}, s.manager, decider, admin.Options{
 		Log: o.Log, Now: o.Now, NewKey: keys.New, Policies: publishing.New(publishing.Options{
-			Modules: func() (policy.Modules, error) { return loadModules(o.Policies) }, Compile: compiler.Compile, Now: o.Now,
+			Modules: func() (policy.Modules, error) { return loadModules(o.Policies) },
+			Compile: func(m policy.Modules) (*policy.Program, error) { return s.manager.Compile(m) },
+			Now:     o.Now,
 		}),
 	})
 	s.examining = administration.Close

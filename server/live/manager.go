@@ -38,7 +38,7 @@ type Policies struct {
 	Watch func(ctx context.Context, changed func())
 	// Own returns what the files of an authz.PolicyRevision compile to: of them alone,
 	// so that nothing else changes what the portal decides. It is asked once about the
-	// same files. Nil: no portal keeps its policy in the store.
+	// same modules. Nil: no portal keeps its policy in the store.
 	Own func(files map[string]string) (*policy.Program, error)
 }
 

@@ -15,8 +15,8 @@ import (
 const maxPrograms = 8
 
 // programs compiles the policies that portals keep in the store, each once while it is
-// in use: the same files make the same program, whatever revision of which portal they
-// are.
+// in use: the same modules make the same program, whatever revision of which portal they
+// are of.
 type programs struct {
 	compile func(files map[string]string) (*policy.Program, error) // nil: there are none
 
@@ -24,7 +24,7 @@ type programs struct {
 	recent []*compiled // the last that was asked for first
 }
 
-// compiled is what came of one set of files.
+// compiled is what came of one set of modules.
 type compiled struct {
 	digest  string
 	once    sync.Once
@@ -32,13 +32,19 @@ type compiled struct {
 	err     error
 }
 
-// of returns the program of the revision's files.
-func (p *programs) of(r *authz.PolicyRevision) (*policy.Program, error) {
+// Compile returns what the files of an authz.PolicyRevision compile to: what decides
+// when they come into force.
+func (m *Manager) Compile(files map[string]string) (*policy.Program, error) {
+	return m.programs.of(files)
+}
+
+// of returns the program of the modules among the files.
+func (p *programs) of(files map[string]string) (*policy.Program, error) {
 	if p.compile == nil {
-		return nil, authz.Errorf(authz.Internal, "policies that are kept in the store are not compiled here")
+		return nil, authz.Errorf(authz.Unavailable, "this server decides by its folder alone: policies that are kept in the store are not compiled here")
 	}
-	c := p.entry(r.Digest())
-	c.once.Do(func() { c.make(p.compile, r.Files) })
+	c := p.entry(policy.Of(files).Revision())
+	c.once.Do(func() { c.make(p.compile, files) })
 	return c.program, c.err
 }
 
@@ -89,7 +95,7 @@ func (m *Manager) ownProgram(old *pdp.View, r *authz.PolicyRevision) (*policy.Pr
 	if program := inForce(old, r); program != nil {
 		return program, nil
 	}
-	program, err := m.programs.of(r)
+	program, err := m.programs.of(r.Files)
 	if err != nil {
 		return nil, authz.Errorf(authz.KindOf(err), "revision %d of the policy cannot be used: %v", r.Number, err).Because(err)
 	}
