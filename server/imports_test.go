@@ -48,7 +48,7 @@ var owners = map[string]owner{
 	"github.com/fsnotify/fsnotify":        {code: []string{"server/policy"}},
 	"github.com/go-json-experiment/json":  {code: []string{"server/adminapi", "server/httpapi"}},
 	"github.com/google/uuid":              {code: []string{"server/admin", "server/httpapi", "server/mongodb"}},
-	"golang.org/x/sync":                   {code: []string{"cmd/portcullis", "server", "server/admin", "server/live", "server/mongodb"}},
+	"golang.org/x/sync":                   {code: []string{"cmd/portcullis", "server", "server/admin", "server/live", "server/mongodb"}, tests: []string{"server/policy"}},
 	"github.com/stretchr/testify/require": {tests: []string{anyPackage}},
 	"github.com/google/go-cmp":            {tests: []string{anyPackage}},
 	"go.uber.org/goleak":                  {tests: []string{anyPackage}},
@@ -82,6 +82,7 @@ var arrows = map[string][]string{
 		"server/authz", "server/engine", "server/fixture", "server/live", "server/pdp", "server/policy", "server/policytest", "server/yamltree",
 	},
 	"server/testreport":   {"server/policytest", "server/terminal", "server/yamltree"},
+	"server/priority":     {},
 	"server/terminal":     {},
 	"server/schema":       {"policies"},
 	"server/scaffold":     {"policies", "server/schema"},
@@ -97,7 +98,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/portcullis": {
 		"policies", "server", "server/accessdiff", "server/accessreport", "server/admin", "server/authz", "server/authzen", "server/config", "server/csvfile", "server/findings", "server/fixture", "server/httpapi",
-		"server/keys", "server/policy", "server/policytest", "server/rbac", "server/scaffold", "server/schema", "server/terminal", "server/testreport",
+		"server/keys", "server/policy", "server/policytest", "server/priority", "server/rbac", "server/scaffold", "server/schema", "server/terminal", "server/testreport",
 		"server/webhook", "server/yamltree",
 	},
 }

@@ -39,10 +39,14 @@ type Options struct {
 	Cache      int           // users, records and the like kept in memory
 	Poll       time.Duration // how often the store is asked for changes
 	DrainDelay time.Duration // between saying that it is not ready and closing the listener
-	HTTP       httpapi.Options
-	Webhook    webhook.Options // without a URL, mails wait
-	Log        *slog.Logger
-	Now        func() time.Time
+	// Below does work that nobody waits for within a moment, on Workers processors at a
+	// time; nil: as everything else, and below 1: on all.
+	Below   func(work func())
+	Workers int
+	HTTP    httpapi.Options
+	Webhook webhook.Options // without a URL, mails wait
+	Log     *slog.Logger
+	Now     func() time.Time
 }
 
 const (

@@ -77,7 +77,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		Log: o.Log, Now: o.Now, NewKey: keys.New, Policies: publishing.New(publishing.Options{
 			Modules: func() (policy.Modules, error) { return loadModules(o.Policies) },
 			Compile: func(m policy.Modules) (*policy.Program, error) { return s.manager.Compile(m) },
-			Now:     o.Now,
+			Now:     o.Now, Below: o.Below, Workers: o.Workers,
 		}),
 	})
 	s.examining = administration.Close

@@ -115,6 +115,13 @@ var publishing = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\S+Z|\b[0-9a-f]{12}\b|\(\
 // ask it with the key in key.json.
 func serveWithKey(t *testing.T, dir string, more ...string) []string {
 	t.Helper()
+	_, env := servingProcess(t, dir, more...)
+	return env
+}
+
+// servingProcess is serveWithKey that returns the process, too.
+func servingProcess(t *testing.T, dir string, more ...string) (*process, []string) {
+	t.Helper()
 	var made struct{ Key string }
 	require.NoError(t, json.Unmarshal([]byte(page(t, filepath.Join(dir, "key.json"))), &made))
 	p, err := startProcess(dir, os.Environ(), append([]string{"serve", "--policies", "policies", "--addr", "127.0.0.1:0", "--limits-request", "1m"}, more...)...)
@@ -129,7 +136,7 @@ func serveWithKey(t *testing.T, dir string, more ...string) []string {
 		res, err := http.Get("http://" + addr + "/readyz")
 		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	}))
-	return []string{"PORTCULLIS_SERVER=http://" + addr, "PORTCULLIS_KEY=" + made.Key}
+	return p, []string{"PORTCULLIS_SERVER=http://" + addr, "PORTCULLIS_KEY=" + made.Key}
 }
 
 func TestFixturesPage(t *testing.T) {

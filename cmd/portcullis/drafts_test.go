@@ -80,6 +80,7 @@ func kinds(t *testing.T, base map[string]string) (all []kind) {
 type desk struct {
 	dir, base string
 	env       []string
+	process   *process // of some
 }
 
 // unpack writes what of the archive lies below the folder.
@@ -116,7 +117,9 @@ func (d *desk) call(t *testing.T, method, path, user string, body any, into any)
 	req, err := http.NewRequestWithContext(t.Context(), method, d.base+path, strings.NewReader(string(text)))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+strings.TrimPrefix(d.env[1], "PORTCULLIS_KEY="))
-	req.Header.Set("Portcullis-User", user)
+	if user != "" {
+		req.Header.Set("Portcullis-User", user)
+	}
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
@@ -134,13 +137,19 @@ const deskPolicy = "/admin/v1/portals/p/policy"
 // examined runs an examination to its end and returns its answer.
 func (d *desk) examined(t *testing.T, number int64, kind string) (answer string) {
 	t.Helper()
+	return d.examinedAt(t, deskPolicy, number, kind, "root")
+}
+
+// examinedAt is examined for the policy at the path.
+func (d *desk) examinedAt(t *testing.T, at string, number int64, kind, user string) (answer string) {
+	t.Helper()
 	var x struct{ ID, State string }
-	status, answer := d.call(t, http.MethodPost, deskPolicy+"/revisions/"+strconv.FormatInt(number, 10)+"/"+kind, "root", map[string]any{}, &x)
+	status, answer := d.call(t, http.MethodPost, at+"/revisions/"+strconv.FormatInt(number, 10)+"/"+kind, user, map[string]any{}, &x)
 	require.Equal(t, http.StatusAccepted, status, answer)
 	require.Eventually(t, func() bool {
-		_, answer = d.call(t, http.MethodGet, deskPolicy+"/examinations/"+x.ID, "root", nil, &x)
+		_, answer = d.call(t, http.MethodGet, at+"/examinations/"+x.ID, user, nil, &x)
 		return x.State != "running"
-	}, patience, 5*time.Millisecond)
+	}, patience, 50*time.Millisecond)
 	return answer
 }
 

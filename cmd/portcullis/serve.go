@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/portcullis-authz/portcullis/server"
+	"github.com/portcullis-authz/portcullis/server/admin"
+	"github.com/portcullis-authz/portcullis/server/priority"
 )
 
 type serveCmd struct {
@@ -39,7 +41,9 @@ func (c *serveCmd) serve(ctx context.Context, s *streams) error {
 		return err
 	}
 	log := logger(s, &conf)
-	srv, err := server.New(ctx, serverOptions(&conf, log))
+	o := serverOptions(&conf, log)
+	o.Below, o.Workers = priority.Below, priority.Decisions(ctx, admin.MaxExaminations)
+	srv, err := server.New(ctx, o)
 	if err != nil {
 		return stopped(ctx, err)
 	}

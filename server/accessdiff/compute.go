@@ -25,6 +25,8 @@ type Options struct {
 	Sample   int  // how many users of a group, and records of a place, are named; 0: 5
 	Each     bool // every record is a place of its own
 	Workers  int  // below 1: one for each processor
+	// Worker does the work of one of them; nil: as it is.
+	Worker func(work func())
 	// Missing is what the caller has left out of the worlds; it goes into the report.
 	Missing []string
 }
@@ -39,6 +41,9 @@ func Compute(ctx context.Context, before, after Side, o Options) (*Report, error
 	}
 	if o.Workers < 1 {
 		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Worker == nil {
+		o.Worker = func(work func()) { work() }
 	}
 	o.Sample = cmp.Or(o.Sample, 5)
 	c := &comparison{options: o}
@@ -139,13 +144,15 @@ func (c *comparison) run(ctx context.Context, asked []kind) ([]*outcome, error) 
 	var working sync.WaitGroup
 	for range min(c.options.Workers, len(asked)) {
 		working.Go(func() {
-			for i := range next {
-				out, err := c.compare(ctx, &asked[i])
-				if err != nil {
-					stop(err)
+			c.options.Worker(func() {
+				for i := range next {
+					out, err := c.compare(ctx, &asked[i])
+					if err != nil {
+						stop(err)
+					}
+					results[i] = out
 				}
-				results[i] = out
-			}
+			})
 		})
 	}
 	for i := range asked {

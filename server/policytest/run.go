@@ -21,6 +21,7 @@ type Options struct {
 	Filter    *regexp.Regexp
 	Select    *Selection    // nil: all
 	Workers   int           // cases at the same time; below 1: one for each processor
+	Worker    func(func())  // does the work of one of them; nil: as it is
 	Coverage  bool          // find out which lines of the policies take part
 	CasesOnly bool          // run no Rego tests
 	Examine   bool          // give rules and facts of all cases, not of failed ones alone
@@ -212,6 +213,10 @@ func (r *runner) work(ctx context.Context) {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
+	worker := r.options.Worker
+	if worker == nil {
+		worker = func(work func()) { work() }
+	}
 	var (
 		wg   sync.WaitGroup
 		told sync.Mutex
@@ -219,18 +224,20 @@ func (r *runner) work(ctx context.Context) {
 	)
 	for range workers {
 		wg.Go(func() {
-			for j := range next {
-				if j.run != nil && ctx.Err() == nil {
-					start := time.Now()
-					j.run(ctx, &j.result)
-					j.result.Took = time.Since(start)
+			worker(func() {
+				for j := range next {
+					if j.run != nil && ctx.Err() == nil {
+						start := time.Now()
+						j.run(ctx, &j.result)
+						j.result.Took = time.Since(start)
+					}
+					if r.options.OnResult != nil && ctx.Err() == nil {
+						told.Lock()
+						r.options.OnResult(&j.result)
+						told.Unlock()
+					}
 				}
-				if r.options.OnResult != nil && ctx.Err() == nil {
-					told.Lock()
-					r.options.OnResult(&j.result)
-					told.Unlock()
-				}
-			}
+			})
 		})
 	}
 	for i := range r.jobs {

@@ -27,11 +27,16 @@ const (
 // ask a portal of that configuration with the users, accounts, contacts and records
 // that are among the files. Only OK and what is counted is set of the answer. An
 // error says that nothing is known, above all because ctx has ended.
-func (x *Examiner) Check(ctx context.Context, config *authz.Bundle, files map[string]string) (authz.PolicyCheck, error) {
+func (x *Examiner) Check(ctx context.Context, config *authz.Bundle, files map[string]string) (found authz.PolicyCheck, err error) {
+	x.opts.Below(func() { found, err = x.check(ctx, config, files) })
+	return found, err
+}
+
+func (x *Examiner) check(ctx context.Context, config *authz.Bundle, files map[string]string) (authz.PolicyCheck, error) {
 	c := checking{parts: sorted(files), config: config}
 	program, err := c.review(x)
 	if err == nil && program != nil {
-		err = c.run(ctx, program)
+		err = c.run(ctx, x, program)
 	}
 	if err == nil {
 		err = stopped(ctx)
@@ -135,7 +140,7 @@ func (c *checking) review(x *Examiner) (*policy.Program, error) {
 }
 
 // run holds the program against the suites.
-func (c *checking) run(ctx context.Context, program *policy.Program) error {
+func (c *checking) run(ctx context.Context, x *Examiner, program *policy.Program) error {
 	world, err := fixture.Data(c.config, c.parts.data)
 	if err != nil {
 		return c.faults(err)
@@ -146,7 +151,7 @@ func (c *checking) run(ctx context.Context, program *policy.Program) error {
 	if err != nil {
 		return c.faults(err)
 	}
-	report, err := policytest.Run(ctx, project, policytest.Options{})
+	report, err := policytest.Run(ctx, project, policytest.Options{Workers: x.opts.Workers, Worker: x.opts.Below})
 	if err != nil {
 		if ctx.Err() != nil {
 			return stopped(ctx)

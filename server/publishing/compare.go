@@ -11,7 +11,12 @@ import (
 // Compare returns whose access differs between two states of a portal, each decided by
 // the revision that its bundle names, or by the folder's policies as they are now.
 // Nobody may write to the worlds afterwards.
-func (x *Examiner) Compare(ctx context.Context, before, after *authz.World, progress func(done, total int64)) (*accessdiff.Report, error) {
+func (x *Examiner) Compare(ctx context.Context, before, after *authz.World, progress func(done, total int64)) (r *accessdiff.Report, err error) {
+	x.opts.Below(func() { r, err = x.compare(ctx, before, after, progress) })
+	return r, err
+}
+
+func (x *Examiner) compare(ctx context.Context, before, after *authz.World, progress func(done, total int64)) (*accessdiff.Report, error) {
 	old, err := x.side("what is in force", before)
 	if err != nil {
 		return nil, err
@@ -25,7 +30,9 @@ func (x *Examiner) Compare(ctx context.Context, before, after *authz.World, prog
 	} else if next, err = x.side(next.Name, after); err != nil {
 		return nil, err
 	}
-	return accessdiff.Compute(ctx, old, next, accessdiff.Options{Model: policies.RBACModel, Now: x.opts.Now(), Progress: progress})
+	return accessdiff.Compute(ctx, old, next, accessdiff.Options{
+		Model: policies.RBACModel, Now: x.opts.Now(), Progress: progress, Workers: x.opts.Workers, Worker: x.opts.Below,
+	})
 }
 
 // side returns a state with what decides in it.

@@ -17,13 +17,21 @@ type Options struct {
 	// Compile compiles policies as they are compiled to decide.
 	Compile func(policy.Modules) (*policy.Program, error)
 	Now     func() time.Time
+	// Below does work that nobody waits for within a moment; nil: as it is.
+	Below   func(work func())
+	Workers int // of one examination; below 1: one for each processor
 }
 
 // Examiner examines revisions of policies. It is safe for concurrent use.
 type Examiner struct{ opts Options }
 
 // New returns an Examiner.
-func New(o Options) *Examiner { return &Examiner{o} }
+func New(o Options) *Examiner {
+	if o.Below == nil {
+		o.Below = func(work func()) { work() }
+	}
+	return &Examiner{o}
+}
 
 // Seed returns the files of which a policy in the store can be made that decides as
 // the package of the folder does: all modules that its rules can come to evaluate.
