@@ -61,17 +61,11 @@ func (w *writing) plainly(ctx context.Context, cells []*change, from int) (int, 
 			continue
 		}
 		change := w.changeFor(c.was.Stored, c.new, w.call.Acting.User, w.call.Context)
-		change.Asked = c.new
-		a, err := w.s.decider.Admit(ctx, w.call.Portal, change, known)
-		if err != nil || !a.Admitted() || len(a.Defaults) > 0 {
+		plain, err := w.s.decider.Plain(ctx, w.call.Portal, change, known)
+		if err != nil || !plain {
 			return i - from, err
 		}
-		change.Asked = nil
 		pending.Put(write)
-		p, err := w.s.decider.Provision(ctx, w.call.Portal, change, known)
-		if err != nil || p.Err != nil || len(p.Tasks) > 0 {
-			return i - from, err
-		}
 	}
 	return len(cells) - from, nil
 }

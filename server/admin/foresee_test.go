@@ -161,7 +161,7 @@ type meeting struct {
 	both chan struct{}
 }
 
-func (m *meeting) Admit(ctx context.Context, portal string, c *authz.Change, known authz.Known) (authz.Admission, error) {
+func (m *meeting) Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, error) {
 	m.mu.Lock()
 	m.here++
 	if m.here == 2 {
@@ -171,9 +171,9 @@ func (m *meeting) Admit(ctx context.Context, portal string, c *authz.Change, kno
 	select {
 	case <-m.both:
 	case <-time.After(10 * time.Second):
-		return authz.Admission{}, fmt.Errorf("%s is judged alone", c.Entity)
+		return false, fmt.Errorf("%s is judged alone", c.Entity)
 	}
-	return m.Decider.Admit(ctx, portal, c, known)
+	return m.Decider.Plain(ctx, portal, c, known)
 }
 
 // TestCellsAreJudgedSideBySide: a long row does not wait for one processor.

@@ -66,6 +66,9 @@ type Decider interface {
 	DecideNew(ctx context.Context, config *authz.Bundle, q authz.Query, after authz.Stored) (authz.Decision, error)
 	Admit(ctx context.Context, portal string, c *authz.Change, known authz.Known) (authz.Admission, error)
 	Provision(ctx context.Context, portal string, c *authz.Change, known authz.Known) (authz.Provisioning, error)
+	// Plain reports whether Admit accepts the change with nothing added and Provision
+	// wants nothing. It may say false where it does not know.
+	Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, error)
 	// Configuration returns the configuration that is published of the portal.
 	// Nobody may write to it.
 	Configuration(portal string) (*authz.Bundle, error)

@@ -50,6 +50,23 @@ func (d *Decider) Provision(ctx context.Context, portal string, c *authz.Change,
 	return x.view.Changes.Provision(ctx, &x.change, &x.facts), nil
 }
 
+// Plain reports whether the portal's policy accepts the change as it is and wants nothing
+// done because of it. It says false where that is not known, or something goes wrong, of
+// which Admit and Provision say what. The errors are those of Admit.
+func (d *Decider) Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, error) {
+	x, err := d.resolver(portal, c, known)
+	if err != nil {
+		return false, err
+	}
+	if x.draft(d) != nil || x.view.Snapshot == nil || x.view.Changes == nil {
+		return false, nil
+	}
+	if x.resolve(ctx, x.view.Changes.PlainReads()) != nil {
+		return false, nil
+	}
+	return x.view.Changes.Plain(ctx, &x.change, &x.facts), nil
+}
+
 // withoutPolicy returns the reason why a view judges no changes.
 func (v *View) withoutPolicy() string {
 	if v.Refusal != "" {

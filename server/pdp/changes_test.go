@@ -30,6 +30,12 @@ func (j *judge) Provision(_ context.Context, c *authz.Change, f *authz.ChangeFac
 	return authz.Provisioning{Tasks: []authz.Task{{ID: "provisioned"}}}
 }
 
+func (j *judge) Plain(_ context.Context, c *authz.Change, f *authz.ChangeFacts) bool {
+	j.change, j.facts = *c, *f
+	return true
+}
+
+func (j *judge) PlainReads() authz.ChangeReads        { return j.reads }
 func (j *judge) AdmissionReads() authz.ChangeReads    { return j.reads }
 func (j *judge) ProvisioningReads() authz.ChangeReads { return j.reads }
 
@@ -330,4 +336,35 @@ func TestChangesWithoutAPolicyAreRefused(t *testing.T) {
 	require.Equal(t, authz.NotFound, authz.KindOf(err))
 	_, err = b.Provision(t.Context(), "", &authz.Change{Operation: "create"}, authz.Known{})
 	require.Equal(t, authz.Invalid, authz.KindOf(err))
+}
+
+// TestPlainIsWhatIsKnown: the facts are those of Admit and Provision, and what cannot be
+// judged is not plain.
+func TestPlainIsWhatIsKnown(t *testing.T) {
+	b, j := judging(t, everyRead())
+	before := staffed().Users[0]
+	after := before
+	after.Login = "another"
+	change := update(before, after)
+	admit(t, b, change, authz.Known{})
+	want := j.facts
+	j.facts = authz.ChangeFacts{}
+	plain, err := b.Plain(t.Context(), "", change, authz.Known{})
+	require.NoError(t, err)
+	require.True(t, plain)
+	require.Equal(t, want, j.facts)
+
+	nobody := *change
+	nobody.Actor = "nobody"
+	plain, err = b.Plain(t.Context(), "", &nobody, authz.Known{})
+	require.NoError(t, err)
+	require.False(t, plain, "who writes is no user")
+	_, err = b.Plain(t.Context(), "none", change, authz.Known{})
+	require.Equal(t, authz.NotFound, authz.KindOf(err))
+	_, err = b.Plain(t.Context(), "", &authz.Change{}, authz.Known{})
+	require.Equal(t, authz.Invalid, authz.KindOf(err))
+	b.publish(pdp.View{Snapshot: b.snapshot})
+	plain, err = b.Plain(t.Context(), "", change, authz.Known{})
+	require.NoError(t, err)
+	require.False(t, plain, "nobody judges")
 }

@@ -31,7 +31,7 @@ type View struct {
 	writes     *writes  // nil: none since the key is
 }
 
-// ChangePolicy judges changes. Both judgements must be safe for concurrent use,
+// ChangePolicy judges changes. The judgements must be safe for concurrent use,
 // must not keep or change what they are given, and must refuse, or give an error,
 // for whatever they cannot judge. A rule that the policy does not have reads
 // nothing.
@@ -40,6 +40,10 @@ type ChangePolicy interface {
 	AdmissionReads() authz.ChangeReads
 	Provision(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) authz.Provisioning
 	ProvisioningReads() authz.ChangeReads
+	// Plain reports whether Admit accepts the change with nothing added and Provision
+	// wants nothing. It may say false where it does not know.
+	Plain(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) bool
+	PlainReads() authz.ChangeReads
 }
 
 // viewKey stands for a line of views in the keys of the cache: for a view and those

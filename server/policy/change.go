@@ -3,9 +3,11 @@ package policy
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -21,6 +23,7 @@ const (
 type changeRule struct {
 	query    ast.Body
 	compiler ast.QueryCompiler
+	reached  reads
 	needs    changeNeeds
 	facts    authz.ChangeReads
 	logins   bool // reads how many users share a login of the actor or the owner
@@ -45,16 +48,51 @@ func (p *Program) changeRule(pkg, name string) (*changeRule, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &changeRule{compiler: p.compiler.QueryCompiler(), needs: reads.changeNeeds(), facts: reads.changeFacts(), logins: reads.logins()}
-	if r.query, err = r.compiler.Compile(query(ref)); err != nil {
-		return nil, authz.Errorf(authz.Internal, "the query of %s does not compile", ref).Because(err)
+	return p.asking(query(ref), reads)
+}
+
+// asking returns the query as a rule that reads what is given.
+func (p *Program) asking(query ast.Body, reads reads) (_ *changeRule, err error) {
+	r := &changeRule{compiler: p.compiler.QueryCompiler(), reached: reads, needs: reads.changeNeeds(), facts: reads.changeFacts(), logins: reads.logins()}
+	if r.query, err = r.compiler.Compile(query.Copy()); err != nil {
+		return nil, authz.Errorf(authz.Internal, "the query %s does not compile", query).Because(err)
 	}
 	return r, nil
 }
 
 // query asks for the document that the rule gives.
-func query(rule ast.Ref) ast.Body {
-	return ast.NewBody(ast.Equality.Expr(ast.NewTerm(rule), ast.VarTerm(string(result))))
+func query(rule ast.Ref) ast.Body { return ast.NewBody(equal(rule, result)) }
+
+func equal(rule ast.Ref, v ast.Var) *ast.Expr {
+	return ast.Equality.Expr(ast.NewTerm(rule), ast.NewTerm(v))
+}
+
+// The variables of a query for the documents of both rules.
+const (
+	admissionVar    = ast.Var("admission")
+	provisioningVar = ast.Var("provisioning")
+)
+
+// bothRules returns the rules as one query for their documents, or nil when the package
+// does not have both.
+func (p *Program) bothRules(pkg string, admission, provisioning *changeRule) (*changeRule, error) {
+	if admission == nil || provisioning == nil {
+		return nil, nil
+	}
+	var query ast.Body
+	for _, rule := range []struct {
+		name string
+		v    ast.Var
+	}{{admissionRule, admissionVar}, {provisioningRule, provisioningVar}} {
+		ref, err := ast.ParseRef("data." + pkg + "." + rule.name)
+		if err != nil {
+			return nil, authz.Errorf(authz.Invalid, "%q is no policy package", pkg).At("policy")
+		}
+		query.Append(equal(ref, rule.v))
+	}
+	all := maps.Clone(admission.reached)
+	maps.Copy(all, provisioning.reached)
+	return p.asking(query, all)
 }
 
 // AdmissionReads returns which facts Admit reads.
@@ -104,6 +142,35 @@ func (p *Policy) Provision(ctx context.Context, c *authz.Change, f *authz.Change
 		return authz.FailProvisioning(authz.ReasonPolicyMalformed, err)
 	}
 	return authz.Provisioning{Tasks: tasks}
+}
+
+// PlainReads returns which facts Plain reads.
+func (p *Policy) PlainReads() authz.ChangeReads { return p.both.reads() }
+
+// Plain reports whether Admit accepts a change and adds nothing to it, and Provision
+// wants nothing done because of it. It takes less than to ask them. Of a package that
+// does not have both rules it is not known, and false, and so is whatever goes wrong.
+func (p *Policy) Plain(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) (plain bool) {
+	if p.both == nil {
+		return false
+	}
+	defer func() {
+		if recover() != nil { // Admit, or Provision, panics as well, and says so
+			plain = false
+		}
+	}()
+	s := takeScratch(ctx, p.program.limit)
+	defer s.giveBack()
+	err := p.run(ctx, p.both.query, p.both.compiler, p.changeInput(&p.both.needs, c, f), s, func(r topdown.QueryResult) error {
+		a, err := readAdmission(r[admissionVar].Value)
+		if err != nil || !a.Admitted() || len(a.Defaults) > 0 {
+			return err
+		}
+		tasks, err := readProvisioning(r[provisioningVar].Value)
+		plain = err == nil && len(tasks) == 0
+		return err
+	})
+	return plain && err == nil
 }
 
 // judge evaluates the rule on the change. Where it gives no document, the reason

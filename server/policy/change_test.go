@@ -329,3 +329,64 @@ func TestSchemaClosesTheFactsOfChanges(t *testing.T) {
 		require.NoError(t, err, source)
 	}
 }
+
+// TestPlain: a change is plain exactly when Admit adds nothing and Provision wants
+// nothing, of a package that has both rules, and whatever goes wrong is not plain.
+func TestPlain(t *testing.T) {
+	admissions := map[string]string{
+		"accepts":    `admission := {"refusals": set(), "defaults": {}}`,
+		"refuses":    `admission := {"refusals": {{"rule": "r", "reason": "x"}}}`,
+		"adds":       `admission := {"refusals": [], "defaults": {"active": true}}`,
+		"undefined":  `admission := {"refusals": []} if input.new.login == "other"`,
+		"malformed":  `admission := {"refusals": [], "more": 1}`,
+		"no refusal": `admission := {"defaults": {}}`,
+		"text":       `admission := "fine"`,
+		"conflict":   `admission := {"refusals": []}` + "\n\n" + `admission := {"refusals": set()} if input.new`,
+		"errs":       `admission := {"refusals": []} if 1 / (count(input.new.grants) - 1) > 0`,
+		"endless":    `admission := {"refusals": [x | some x in numbers.range(1, 100000000)]}`,
+		"none":       "",
+	}
+	provisionings := map[string]string{
+		"nothing":   `provisioning := {"tasks": set()}`,
+		"something": `provisioning := {"tasks": {{"id": "t", "kind": "update", "entity": "user/ray", "set": {"active": false}}}}`,
+		"undefined": `provisioning := {"tasks": []} if input.new.login == "other"`,
+		"malformed": `provisioning := {"tasks": {"t"}}`,
+		"errs":      `provisioning := {"tasks": []} if 1 / (count(input.new.grants) - 1) > 0`,
+		"none":      "",
+	}
+	plain := 0
+	for first, admission := range admissions {
+		for second, provisioning := range provisionings {
+			limit := 10 * time.Second
+			if first == "endless" {
+				limit = 20 * time.Millisecond
+			}
+			p := bind(t, limit, decides+admission+"\n\n"+provisioning)
+			facts := &authz.ChangeFacts{Account: &authz.AccountFacts{Account: &authz.Account{}}}
+			a, v := p.Admit(t.Context(), ray(), facts), p.Provision(t.Context(), ray(), facts)
+			want := a.Admitted() && len(a.Defaults) == 0 && v.Err == nil && len(v.Tasks) == 0 && admission != "" && provisioning != ""
+			require.Equal(t, want, p.Plain(t.Context(), ray(), facts), "%s, %s", first, second)
+			if want {
+				plain++
+			}
+		}
+	}
+	require.Equal(t, 1, plain)
+
+	p := bind(t, time.Second, decides+`admission := {"refusals": {{"rule": "r", "reason": "x"} | input.account.id; input.counts.users == 3}}
+
+provisioning := {"tasks": {{"id": "t", "kind": "update", "entity": "user/ray", "set": {}} | input.node.id; input.counts.screens == 3}}`)
+	require.Equal(t, authz.ChangeReads{
+		Account: true, Node: true, Counts: map[authz.CountName]bool{authz.CountUsers: true, authz.CountScreens: true},
+	}, p.PlainReads(), "what either reads")
+	for users := range 4 {
+		for screens := range 4 {
+			f := &authz.ChangeFacts{
+				Account: &authz.AccountFacts{Account: &authz.Account{ID: "A"}}, Node: &authz.NodeFacts{ID: "n"},
+				Counts: map[authz.CountName]int{authz.CountUsers: users, authz.CountScreens: screens},
+			}
+			require.Equal(t, users != 3 && screens != 3, p.Plain(t.Context(), ray(), f), "%d users, %d screens", users, screens)
+		}
+	}
+	require.Equal(t, authz.ChangeReads{}, bind(t, time.Second, decides).PlainReads())
+}

@@ -27,6 +27,7 @@ type Policy struct {
 	data     *settings
 
 	admission, provisioning *changeRule // nil: the package has no such rule
+	both                    *changeRule // nil: it does not have both
 
 	claims claims
 	watch  *watch // sees every evaluation; nil on the decision path
@@ -71,7 +72,10 @@ func (p *Program) bind(b *authz.Bundle) (*Policy, error) {
 	if bound.admission, err = p.changeRule(b.Portal.Policy, admissionRule); err != nil {
 		return nil, err
 	}
-	bound.provisioning, err = p.changeRule(b.Portal.Policy, provisioningRule)
+	if bound.provisioning, err = p.changeRule(b.Portal.Policy, provisioningRule); err != nil {
+		return nil, err
+	}
+	bound.both, err = p.bothRules(b.Portal.Policy, bound.admission, bound.provisioning)
 	return bound, err
 }
 
@@ -94,7 +98,7 @@ func (p *Policy) Program() *Program { return p.program }
 func (p *Policy) copied() *Policy {
 	return &Policy{
 		program: p.program, pkg: p.pkg, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
-		data: p.data, admission: p.admission, provisioning: p.provisioning,
+		data: p.data, admission: p.admission, provisioning: p.provisioning, both: p.both,
 	}
 }
 
@@ -208,10 +212,18 @@ func (p *Policy) eval(ctx context.Context, input *ast.Term, s *scratch) (ast.Val
 }
 
 // evaluate returns the document that the query asks for, or nil when it is
-// undefined. It calls OPA's evaluator as package rego does, less what rego rebuilds
-// for every evaluation.
-func (p *Policy) evaluate(ctx context.Context, query ast.Body, compiler ast.QueryCompiler, input *ast.Term, s *scratch) (ast.Value, error) {
-	var document ast.Value
+// undefined.
+func (p *Policy) evaluate(ctx context.Context, query ast.Body, compiler ast.QueryCompiler, input *ast.Term, s *scratch) (document ast.Value, err error) {
+	err = p.run(ctx, query, compiler, input, s, func(r topdown.QueryResult) error {
+		document = r[result].Value
+		return nil
+	})
+	return document, err
+}
+
+// run calls found with each result of the query. It calls OPA's evaluator as package
+// rego does, less what rego rebuilds for every evaluation.
+func (p *Policy) run(ctx context.Context, query ast.Body, compiler ast.QueryCompiler, input *ast.Term, s *scratch, found func(topdown.QueryResult) error) error {
 	q := topdown.NewQuery(query).
 		WithCompiler(p.program.compiler).
 		WithQueryCompiler(compiler).
@@ -226,12 +238,9 @@ func (p *Policy) evaluate(ctx context.Context, query ast.Body, compiler ast.Quer
 	if p.watch != nil {
 		p.watch.begin(q, input)
 	}
-	err := q.Iter(ctx, func(r topdown.QueryResult) error {
-		document = r[result].Value
-		return nil
-	})
+	err := q.Iter(ctx, found)
 	if err == nil && s.deadline.passed {
-		return nil, errors.New("evaluation was stopped at its time limit")
+		return errors.New("evaluation was stopped at its time limit")
 	}
-	return document, err
+	return err
 }
