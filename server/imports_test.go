@@ -38,7 +38,7 @@ var owners = map[string]owner{
 	"github.com/gofiber/fiber/v2":         {code: []string{"server/adminapi", "server/httpapi"}},
 	"github.com/danielgtaylor/huma/v2":    {code: []string{"server/adminapi"}},
 	"github.com/valyala/fasthttp":         {code: []string{"server/httpapi"}},
-	"go.mongodb.org/mongo-driver/v2":      {code: []string{"server/mongodb"}, tests: []string{"server/ferret"}},
+	"go.mongodb.org/mongo-driver/v2":      {code: []string{"server/mongodb"}, tests: []string{"server/admin", "server/ferret"}},
 	"github.com/FerretDB/FerretDB":        {code: []string{"server/ferret"}},
 	"github.com/maypok86/otter/v2":        {code: []string{"server/pdp"}},
 	"github.com/goccy/go-yaml":            {code: []string{"server/config", "server/yamltree"}},

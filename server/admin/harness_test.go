@@ -13,7 +13,6 @@ import (
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server/admin"
 	"github.com/portcullis-authz/portcullis/server/authz"
-	"github.com/portcullis-authz/portcullis/server/ferret"
 	"github.com/portcullis-authz/portcullis/server/keys"
 	"github.com/portcullis-authz/portcullis/server/live"
 	"github.com/portcullis-authz/portcullis/server/mongodb"
@@ -22,7 +21,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/publishing"
 )
 
-// service is a Service on an embedded database, what is published of it, and a
+// service is a Service on a database, what is published of it, and a
 // policy of the test.
 type service struct {
 	*admin.Service
@@ -42,12 +41,8 @@ func started(t testing.TB, rego string, worlds ...authz.World) *service {
 
 func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *service {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("FerretDB built with the race detector crashes on errors that it handles otherwise: run this package without -race, as .ci/run does")
-	}
-	db, err := ferret.Start(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	store, err := mongodb.Open(t.Context(), mongodb.Options{URI: db.URI(), Database: "portcullis", Embedded: true})
+	where, end := database(t)
+	store, err := mongodb.Open(t.Context(), where)
 	require.NoError(t, err)
 	if len(worlds) > 0 {
 		require.NoError(t, store.Import(t.Context(), worlds, "test", nil))
@@ -68,7 +63,7 @@ func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *s
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-ended)
-		require.NoError(t, errors.Join(store.Close(context.Background()), db.Stop(context.Background())))
+		require.NoError(t, errors.Join(store.Close(context.Background()), end()))
 	})
 	for _, w := range worlds {
 		require.Eventually(t, func() bool { return manager.Await(t.Context(), w.Portal.ID, 1) == nil }, 2*time.Minute, time.Millisecond)
