@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,9 +22,11 @@ import (
 
 	"github.com/portcullis-authz/portcullis/policies"
 	"github.com/portcullis-authz/portcullis/server"
+	"github.com/portcullis-authz/portcullis/server/admin"
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/authzen"
 	"github.com/portcullis-authz/portcullis/server/policy"
+	"github.com/portcullis-authz/portcullis/server/priority"
 )
 
 // puts stores the files as the next revision of the portal's policy and brings it into
@@ -133,10 +137,10 @@ func TestAPortalKeepsItsPolicyInTheStore(t *testing.T) {
 	}, soon, 10*time.Millisecond)
 }
 
-// TestRequestsDuringPublications has eight clients ask over HTTP while policies are
-// published and taken back: no request fails, and no answer is of a mixture. It tells
-// how long the requests take; PORTCULLIS_TEST_PUBLICATIONS says how many publications
-// that is over.
+// TestRequestsDuringPublications has eight clients ask over HTTP while another process
+// publishes policies and takes them back: no request fails, and no answer is of a
+// mixture. It tells how long the requests take; PORTCULLIS_TEST_PUBLICATIONS says how many
+// publications that is over.
 func TestRequestsDuringPublications(t *testing.T) {
 	const clients = 8
 	publications := 12
@@ -147,7 +151,14 @@ func TestRequestsDuringPublications(t *testing.T) {
 	}
 	worlds := demo(t)[:1]
 	worlds[0].Portal.Settings = map[string]any{"n": int64(0)}
-	r := start(t, worlds, nil)
+	processors := runtime.GOMAXPROCS(0)
+	garbage := debug.SetGCPercent(100)
+	t.Cleanup(func() {
+		runtime.GOMAXPROCS(processors)
+		debug.SetGCPercent(garbage)
+	})
+	threads := priority.Decisions(t.Context(), admin.MaxExaminations) // as portcullis serve has it
+	r := start(t, worlds, func(o *server.Options) { o.Below, o.Workers = priority.Below, threads })
 	t.Cleanup(asking.CloseIdleConnections)
 	config, err := r.Store().Bundle(t.Context(), worlds[0].Portal.ID)
 	require.NoError(t, err)

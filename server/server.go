@@ -67,7 +67,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.manager = live.NewManager(s.store, policySource(&s.opts, compiler), live.Options{
 		Model: policies.RBACModel, DefaultPortal: o.DefaultPortal, Poll: o.Poll,
-		Retry: retry, StaleAfter: staleAfter, Log: o.Log, Now: o.Now,
+		Retry: retry, StaleAfter: staleAfter, Log: o.Log, Now: o.Now, Below: o.Below,
 	})
 	decider, err := pdp.New(s.manager, s.store, o.Cache, o.Now)
 	if err != nil {

@@ -425,3 +425,41 @@ func TestExaminationsAreBounded(t *testing.T) {
 	_, err = s.CheckPolicy(t.Context(), in("p"), 1)
 	require.Equal(t, authz.Unavailable, authz.KindOf(err))
 }
+
+// crowded is a store whose portal has users without end.
+type crowded struct {
+	admin.Store
+	listed int
+}
+
+func (s *crowded) List(ctx context.Context, portal string, q authz.ListQuery) (authz.Listed, error) {
+	if q.Kind != authz.UserEntity {
+		return s.Store.List(ctx, portal, q)
+	}
+	var page authz.Listed
+	for range q.Limit {
+		s.listed++
+		page.Items = append(page.Items, authz.Versioned{Stored: authz.User{ID: fmt.Sprint(s.listed)}})
+	}
+	page.Next = "more"
+	return page, nil
+}
+
+// TestPreviewsAreBounded: of more users than a preview takes in the rest is left out, and
+// told, so that it does not count as complete.
+func TestPreviewsAreBounded(t *testing.T) {
+	s := started(t, rules, world())
+	endless := &crowded{Store: s.store}
+	s.Service = admin.New(endless, s.manager, s.decider, admin.Options{Policies: s.policies})
+	t.Cleanup(s.Close)
+	number := drafted(t, s, admin.Draft{Message: "m"})
+	x, err := s.PreviewPolicy(t.Context(), byRoot(), number, nil)
+	x = examined(t, s, x, err)
+	require.Equal(t, admin.ExaminationDone, x.State, "%v", x.Err)
+	require.Equal(t, 100_000, endless.listed)
+	require.Equal(t, 100_000, x.Report.Users)
+	require.Equal(t, []string{"users beyond the first 100000 were not looked at"}, x.Report.Missing)
+	r, err := s.Revision(t.Context(), byRoot(), number)
+	require.NoError(t, err)
+	require.False(t, r.Difference.Complete)
+}

@@ -51,6 +51,9 @@ type Options struct {
 	StaleAfter    time.Duration // of failing to read the store, after which the service is not ready
 	Log           *slog.Logger
 	Now           func() time.Time
+	// Below does work that decisions do not wait for: compiling policies and building
+	// what is published. Nil: as everything else.
+	Below func(work func())
 }
 
 // Manager keeps the published views as the store and the policies are. One
@@ -109,6 +112,9 @@ func (p *portalState) under(program *policy.Program) bool { return p.own || p.pr
 
 // NewManager returns a Manager that publishes nothing until it runs.
 func NewManager(source Source, policies Policies, opts Options) *Manager {
+	if opts.Below == nil {
+		opts.Below = func(work func()) { work() }
+	}
 	return &Manager{
 		Views:  Views{defaultPortal: opts.DefaultPortal},
 		source: source, policies: policies, programs: programs{compile: policies.Own}, opts: opts,
@@ -127,7 +133,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	if m.policies.Watch != nil {
 		g.Go(func() error { m.policies.Watch(parts, m.nudge); return nil })
 	}
-	g.Go(func() error { return m.build(parts) })
+	g.Go(func() (err error) {
+		m.opts.Below(func() { err = m.build(parts) })
+		return err
+	})
 	if err := g.Wait(); ctx.Err() == nil {
 		return err
 	}
