@@ -179,7 +179,7 @@ func TestRequestsDuringPublications(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, of, err = r.ask(t.Context(), b.Portal.ID, 1)
 			return err == nil && of == number
-		}, soon, time.Millisecond, "revision %d comes into force", number)
+		}, soon, 5*time.Millisecond, "revision %d comes into force", number)
 	}
 	publish(false)
 
