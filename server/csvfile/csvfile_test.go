@@ -104,6 +104,12 @@ func TestApply(t *testing.T) {
 		"a grant with a reason": {authz.UserEntity, "id,roles\nann,Clerk why=new\n", user(), true, func(u object) {
 			u["grants"] = list{object{"role": "Clerk", "by": "bob", "why": "new"}}
 		}},
+		"the same role from two": {authz.UserEntity, "id,roles\nann,Clerk | Clerk by=bob\n", object{
+			"id": "ann", "attributes": object{}, "grants": list{object{"role": "Clerk"}, object{"role": "Clerk", "by": "bob"}},
+		}, false, nil},
+		"the same role from one more": {authz.UserEntity, "id,roles\nann,Clerk | Clerk\n", object{
+			"id": "ann", "attributes": object{}, "grants": list{object{"role": "Clerk", "by": "bob"}},
+		}, true, func(u object) { u["grants"] = list{object{"role": "Clerk", "by": "bob"}, object{"role": "Clerk"}} }},
 		"level by rank":       {authz.RightEntity, "role,screen,level\nClerk,home,view\n", right(), false, nil},
 		"another level":       {authz.RightEntity, "role,screen,level\nClerk,home,edit\n", right(), true, func(r object) { r["level"] = "edit" }},
 		"level of JSON":       {authz.RightEntity, "role,screen,level\nClerk,home,view\n", object{"level": json.Number("1")}, false, nil},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,21 +70,35 @@ func (r *Row) begin(before map[string]any) map[string]any {
 }
 
 // reasons gives grants that a user has already, with the same times, who gave them
-// and why.
+// and why, each to one. One that is said as it is stays so.
 func reasons(grants []any, before map[string]any) []any {
 	had, _ := before["grants"].([]any)
+	had = slices.Clone(had)
+	take := func(is func(old map[string]any) bool) map[string]any {
+		for i := range had {
+			if old, _ := had[i].(map[string]any); old != nil && is(old) {
+				had[i] = nil
+				return old
+			}
+		}
+		return nil
+	}
 	all := make([]any, len(grants))
 	for i, g := range grants {
 		g := maps.Clone(g.(map[string]any))
-		for _, old := range had {
-			old, _ := old.(map[string]any)
-			if !sameText(g, old, "role", "from", "until") {
-				continue
-			}
-			for _, field := range []string{"by", "why"} {
-				if v, ok := old[field]; ok && g[field] == nil {
-					g[field] = v
-				}
+		if take(func(old map[string]any) bool { return sameText(g, old, "role", "from", "until", "by", "why") }) != nil {
+			all[i] = g
+		}
+	}
+	for i, g := range grants {
+		if all[i] != nil {
+			continue
+		}
+		g := maps.Clone(g.(map[string]any))
+		old := take(func(old map[string]any) bool { return sameText(g, old, "role", "from", "until") })
+		for _, field := range []string{"by", "why"} {
+			if v, ok := old[field]; ok && g[field] == nil {
+				g[field] = v
 			}
 		}
 		all[i] = g
