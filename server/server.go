@@ -76,7 +76,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	administration := admin.New(administered{s.store, s.ring}, s.manager, decider, admin.Options{
 		Log: o.Log, Now: o.Now, NewKey: keys.New, Policies: publishing.New(publishing.Options{
 			Modules: func() (policy.Modules, error) { return loadModules(o.Policies) },
-			Compile: func(m policy.Modules) (*policy.Program, error) { return s.manager.Compile(m) },
+			Compile: s.compiles(compiler),
 			Now:     o.Now, Below: o.Below, Workers: o.Workers,
 		}),
 	})
@@ -91,6 +91,15 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// compiles is how policies are compiled to be examined: by the manager, which then has
+// them when they come into force, or beside one that takes none from the store.
+func (s *Server) compiles(compiler *policy.Compiler) func(policy.Modules) (*policy.Program, error) {
+	if s.opts.Handover != nil {
+		return compiler.Compile
+	}
+	return func(m policy.Modules) (*policy.Program, error) { return s.manager.Compile(m) }
 }
 
 // Addr returns the address that the server listens on.
