@@ -21,6 +21,7 @@ const (
 
 // changeRule is one of them, compiled, with what it reads.
 type changeRule struct {
+	ref      ast.Ref
 	query    ast.Body
 	compiler ast.QueryCompiler
 	reached  reads
@@ -48,7 +49,11 @@ func (p *Program) changeRule(pkg, name string) (*changeRule, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.asking(query(ref), reads)
+	r, err := p.asking(query(ref), reads)
+	if err == nil {
+		r.ref = ref
+	}
+	return r, err
 }
 
 // asking returns the query as a rule that reads what is given.
@@ -75,24 +80,13 @@ const (
 
 // bothRules returns the rules as one query for their documents, or nil when the package
 // does not have both.
-func (p *Program) bothRules(pkg string, admission, provisioning *changeRule) (*changeRule, error) {
+func (p *Program) bothRules(admission, provisioning *changeRule) (*changeRule, error) {
 	if admission == nil || provisioning == nil {
 		return nil, nil
 	}
-	var query ast.Body
-	for _, rule := range []struct {
-		name string
-		v    ast.Var
-	}{{admissionRule, admissionVar}, {provisioningRule, provisioningVar}} {
-		ref, err := ast.ParseRef("data." + pkg + "." + rule.name)
-		if err != nil {
-			return nil, authz.Errorf(authz.Invalid, "%q is no policy package", pkg).At("policy")
-		}
-		query.Append(equal(ref, rule.v))
-	}
 	all := maps.Clone(admission.reached)
 	maps.Copy(all, provisioning.reached)
-	return p.asking(query, all)
+	return p.asking(ast.NewBody(equal(admission.ref, admissionVar), equal(provisioning.ref, provisioningVar)), all)
 }
 
 // AdmissionReads returns which facts Admit reads.

@@ -75,7 +75,7 @@ func (p *Program) bind(b *authz.Bundle) (*Policy, error) {
 	if bound.provisioning, err = p.changeRule(b.Portal.Policy, provisioningRule); err != nil {
 		return nil, err
 	}
-	bound.both, err = p.bothRules(b.Portal.Policy, bound.admission, bound.provisioning)
+	bound.both, err = p.bothRules(bound.admission, bound.provisioning)
 	return bound, err
 }
 

@@ -1,14 +1,23 @@
 package priority
 
-// Below does the work on a thread of its own, which the system, where it can, runs only
-// when no other thread of the process has anything to do, or for a small part of the
-// time. It returns when the work is done. A panic of the work is one of Below.
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// Below does the work on a thread of its own, which the system, where it can, lets wait
+// while other threads have something to do, for most of the time. It returns when the work
+// is done. A panic of the work is one of Below, and says where it was.
 func Below(work func()) {
 	done := make(chan any)
 	go func() {
 		var cause any
 		defer func() { done <- cause }()
-		defer func() { cause = recover() }()
+		defer func() {
+			if v := recover(); v != nil {
+				cause = fmt.Sprintf("%v\n%s", v, debug.Stack())
+			}
+		}()
 		below(work)
 	}()
 	if cause := <-done; cause != nil {

@@ -16,6 +16,7 @@ const (
 	leastPercent = 100       // as Go has it
 	mostGarbage  = 128 << 20 // bytes, from which on the percentage falls
 	weighed      = 5 * time.Second
+	worthIt      = 25 // percent more, to be set
 )
 
 // Decisions sets the runtime up for decisions beside as many pieces of work [Below] as
@@ -34,13 +35,14 @@ func Decisions(ctx context.Context, works int) (threads int) {
 	}
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(mostPercent)
-		go weigh(ctx)
+		go weigh(ctx, mostPercent)
 	}
 	return threads
 }
 
-// weigh fits the percentage to what is in use, again and again.
-func weigh(ctx context.Context) {
+// weigh fits the percentage to what is in use, again and again. To set it stops every
+// goroutine for a moment, so that it does not rise for little.
+func weigh(ctx context.Context, set int) {
 	tick := time.NewTicker(weighed)
 	defer tick.Stop()
 	inUse := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
@@ -50,7 +52,10 @@ func weigh(ctx context.Context) {
 			return
 		case <-tick.C:
 			metrics.Read(inUse)
-			debug.SetGCPercent(percent(inUse[0].Value.Uint64()))
+			if fits := percent(inUse[0].Value.Uint64()); fits < set || fits > set+worthIt {
+				set = fits
+				debug.SetGCPercent(set)
+			}
 		}
 	}
 }

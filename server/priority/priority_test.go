@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,9 +15,20 @@ func TestBelow(t *testing.T) {
 	done := false
 	Below(func() { done = true })
 	require.True(t, done)
-	require.PanicsWithValue(t, "a stone in the mill", func() { Below(func() { panic("a stone in the mill") }) })
+	func() {
+		defer func() {
+			said, _ := recover().(string)
+			require.True(t, strings.HasPrefix(said, "a stone in the mill\n"), said)
+			require.Contains(t, said, "priority.breaks(", "where the work panicked")
+		}()
+		Below(breaks)
+		t.Error("it panics")
+	}()
 	Below(func() { runtime.Goexit() }) // as a test that fails does
 }
+
+//go:noinline
+func breaks() { panic("a stone in the mill") }
 
 func TestDecisions(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
