@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -41,7 +40,7 @@ func TestPublicationsUnderLoad(t *testing.T) {
 		require.NoError(t, err)
 	}
 	d := servedDemo(t)
-	d.publish(t, "the folder's policy", nil)
+	d.publishes(t, d.drafted(t, "the folder's policy", nil))
 	l := &load{url: d.base + "/access/v1/evaluations", key: strings.TrimPrefix(d.env[1], "PORTCULLIS_KEY="), digests: map[int64]string{}}
 	l.http.Transport = &http.Transport{MaxIdleConnsPerHost: clients}
 	t.Cleanup(l.http.CloseIdleConnections)
@@ -132,12 +131,6 @@ func (d *desk) publishes(t *testing.T, number int64) {
 	t.Helper()
 	status, answer := d.call(t, http.MethodPost, revisionPath(number)+"/publish", "", map[string]any{}, nil)
 	require.Equal(t, http.StatusOK, status, answer)
-}
-
-// publish goes the whole way with a revision.
-func (d *desk) publish(t *testing.T, message string, over *int64) {
-	t.Helper()
-	d.publishes(t, d.drafted(t, message, over))
 }
 
 func revisionPath(number int64) string {
@@ -255,53 +248,4 @@ func (l *load) ask() error {
 	}
 	l.digests[first.PolicyRevision] = first.Policy
 	return nil
-}
-
-// TestExaminationsRunBelowDecisions: on Linux the threads of a check or a preview have a
-// lower priority than those of decisions, as has the one that builds what is published.
-func TestExaminationsRunBelowDecisions(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux has a priority for one thread of a process")
-	}
-	d := servedDemo(t)
-	require.Equal(t, 1, d.below(t), "nothing is examined yet")
-	done := make(chan struct{})
-	seen := make(chan bool, 1)
-	go func() {
-		for {
-			if d.below(t) > 1 {
-				seen <- true
-				return
-			}
-			select {
-			case <-done:
-				seen <- false
-				return
-			case <-time.After(100 * time.Microsecond):
-			}
-		}
-	}()
-	d.drafted(t, "looked at", nil)
-	close(done)
-	require.True(t, <-seen)
-}
-
-// below returns how many threads of the server have a lower priority.
-func (d *desk) below(t *testing.T) (n int) {
-	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", d.process.cmd.Process.Pid))
-	if err != nil {
-		t.Error(err)
-	}
-	for _, file := range stats {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // the thread has ended
-		}
-		_, rest, _ := strings.Cut(string(text), ") ")
-		if fields := strings.Fields(rest); len(fields) > 16 && fields[16] == "5" {
-			n++
-		}
-	}
-	return n
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/pdp"
 	"github.com/portcullis-authz/portcullis/server/policy"
 	"github.com/portcullis-authz/portcullis/server/publishing"
+	"github.com/portcullis-authz/portcullis/server/storetest"
 )
 
 // service is a Service on a database, what is published of it, and a
@@ -41,7 +42,7 @@ func started(t testing.TB, rego string, worlds ...authz.World) *service {
 
 func startedWith(t testing.TB, modules policy.Modules, worlds ...authz.World) *service {
 	t.Helper()
-	where, end := database(t)
+	where, end := storetest.Database(t)
 	store, err := mongodb.Open(t.Context(), where)
 	require.NoError(t, err)
 	if len(worlds) > 0 {

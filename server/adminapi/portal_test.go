@@ -17,12 +17,12 @@ import (
 	"github.com/portcullis-authz/portcullis/server/admin"
 	"github.com/portcullis-authz/portcullis/server/adminapi"
 	"github.com/portcullis-authz/portcullis/server/authz"
-	"github.com/portcullis-authz/portcullis/server/ferret"
 	"github.com/portcullis-authz/portcullis/server/keys"
 	"github.com/portcullis-authz/portcullis/server/live"
 	"github.com/portcullis-authz/portcullis/server/mongodb"
 	"github.com/portcullis-authz/portcullis/server/pdp"
 	"github.com/portcullis-authz/portcullis/server/policy"
+	"github.com/portcullis-authz/portcullis/server/storetest"
 )
 
 // rules let callers do everything and the user kim what concerns users, hide what is
@@ -80,15 +80,11 @@ func acme() authz.World {
 	}
 }
 
-// portal serves acme, from an embedded database, and returns the address.
+// portal serves acme, from a database of its own, and returns the address.
 func portal(t *testing.T) string {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("FerretDB built with the race detector crashes on errors that it handles otherwise: run this package without -race, as .ci/run does")
-	}
-	db, err := ferret.Start(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	store, err := mongodb.Open(t.Context(), mongodb.Options{URI: db.URI(), Database: "portcullis", Embedded: true})
+	where, end := storetest.Database(t)
+	store, err := mongodb.Open(t.Context(), where)
 	require.NoError(t, err)
 	require.NoError(t, store.Import(t.Context(), []authz.World{acme()}, "test", nil))
 	program, err := policy.Compile(policy.Modules{"test.rego": rules}, policies.InputSchema, time.Second)
@@ -102,7 +98,7 @@ func portal(t *testing.T) string {
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-ended)
-		require.NoError(t, errors.Join(store.Close(context.Background()), db.Stop(context.Background())))
+		require.NoError(t, errors.Join(store.Close(context.Background()), end()))
 	})
 	require.NoError(t, manager.Await(t.Context(), "acme", 1))
 	decider, err := pdp.New(manager, store, 1000, time.Now)

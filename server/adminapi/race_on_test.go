@@ -1,5 +1,0 @@
-//go:build race
-
-package adminapi_test
-
-const raceEnabled = true
