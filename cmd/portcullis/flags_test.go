@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -60,4 +62,33 @@ func flagsOf(t *testing.T, command string) (flags []flag) {
 	}
 	require.NotEmpty(t, flags, command)
 	return flags
+}
+
+// TestGrammarOfOneCommand: a command by itself takes what it takes among all others.
+func TestGrammarOfOneCommand(t *testing.T) {
+	leaves := func(grammar any) (all []string) {
+		parser, err := newParser(grammar, &bytes.Buffer{}, &bytes.Buffer{}, func(int) {})
+		require.NoError(t, err)
+		for _, leaf := range parser.Model.Leaves(false) {
+			line := leaf.Summary() + ": " + leaf.Help
+			for _, group := range leaf.AllFlags(false) {
+				for _, f := range group {
+					line += "\n" + f.String() + ": " + f.Help
+				}
+			}
+			all = append(all, line)
+		}
+		return all
+	}
+	whole := leaves(&cli{})
+	var parts []string
+	for command := range reflect.TypeFor[cli]().Fields() {
+		one := leaves(grammar(strings.ToLower(command.Name)))
+		require.Less(t, len(one), len(whole), command.Name)
+		parts = append(parts, one...)
+	}
+	require.Equal(t, whole, parts)
+	for _, other := range []string{"", "--help", "decid", "Decide"} {
+		require.Equal(t, whole, leaves(grammar(other)), other)
+	}
 }

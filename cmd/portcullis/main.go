@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"syscall"
 
@@ -69,13 +70,13 @@ type streams struct {
 // run runs one command and returns the exit code.
 func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
 	exited := -1
-	parser, err := newParser(&cli{}, stdout, stderr, func(code int) { exited = code })
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parser, err := newParser(grammar(args[0]), stdout, stderr, func(code int) { exited = code })
 	if err != nil {
 		fmt.Fprintln(stderr, "portcullis:", err)
 		return exitFault
-	}
-	if len(args) == 0 {
-		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
 	switch {
@@ -89,8 +90,20 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 	return report(parsed.Run(&streams{out: stdout, err: stderr, env: env}), stderr)
 }
 
-func newParser(c *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
-	return kong.New(c,
+// grammar returns the command line as far as the first argument leaves it open: the one
+// command that it names, or all. Kong reads the tags of whatever it is given, and of all
+// commands that takes longer than most of them do.
+func grammar(first string) any {
+	for command := range reflect.TypeFor[cli]().Fields() {
+		if strings.ToLower(command.Name) == first {
+			return reflect.New(reflect.StructOf([]reflect.StructField{command})).Interface()
+		}
+	}
+	return &cli{}
+}
+
+func newParser(grammar any, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
+	return kong.New(grammar,
 		kong.Name("portcullis"),
 		kong.Description("Authorization for customer portals: facts from a store, decisions from Rego."),
 		kong.Writers(stdout, stderr),
