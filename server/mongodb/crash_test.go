@@ -104,8 +104,8 @@ func runChild(t *testing.T, j job, line string, kill time.Duration) (took time.D
 	return time.Since(began), ended
 }
 
-// TestKilledImportIsAllOrNothing kills a process at twenty moments of an import
-// of two portals, half of them close to its commit, and looks what is there.
+// TestKilledImportIsAllOrNothing kills a process at moments of an import of two
+// portals, half of them close to its commit, and looks what is there.
 func TestKilledImportIsAllOrNothing(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
 		j, look := job{Database: o.Database, Mark: "m0"}, reopenServer
@@ -122,10 +122,7 @@ func TestKilledImportIsAllOrNothing(t *testing.T) {
 		j.Mark = "m2"
 		commitTakes, ended := runChild(t, j, "written", time.Minute)
 		require.True(t, ended)
-		old, outcomes, rounds := "m2", map[string]int{}, 20
-		if testing.Short() {
-			rounds = 4
-		}
+		old, outcomes, rounds := "m2", map[string]int{}, max(8, kills(t))
 		for i := range rounds {
 			j.Mark = fmt.Sprintf("m%d", i+3)
 			line, span := "begin", importTakes
