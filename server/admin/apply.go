@@ -213,7 +213,7 @@ func (w *writing) judge(ctx context.Context, j *judged, v *verdict) (authz.Admis
 }
 
 func (w *writing) changeFor(old, changed authz.Stored, actor string, said map[string]any) *authz.Change {
-	c := &authz.Change{Operation: operation(old, changed), Old: old, New: changed, Actor: actor, Context: said, Now: w.now}
+	c := &authz.Change{Operation: operation(old, changed), Old: old, New: changed, Actor: actor, Context: said, Now: w.now, Alike: w.alike}
 	if c.Entity = keyOf(changed); changed == nil {
 		c.Entity = keyOf(old)
 	}

@@ -26,6 +26,7 @@ type writing struct {
 	places   *places       // roles and nodes of next, for rights
 
 	changes []*change
+	alike   *authz.Alike  // of many cells of rights; nil: there are few
 	pending authz.Pending // accepted
 	stored  map[authz.Key]authz.Versioned
 	kept    map[authz.Key][]string // latches as stored
@@ -268,6 +269,7 @@ func (w *writing) decide(ctx context.Context) error {
 // question is what the policy is asked of the change as a call.
 func (w *writing) question(c *change) question {
 	q := about(authz.CallAction(c.operation()), c.key, c.was.Stored, c.new)
+	q.alike = w.alike
 	switch {
 	case c.unread && c.was.Stored != nil:
 		q.action = authz.UpdateCall

@@ -44,6 +44,7 @@ type question struct {
 	resource      authz.Entity
 	before, after authz.Stored
 	config        *authz.Bundle // of a portal that is being made; nil otherwise
+	alike         *authz.Alike  // of a call with many questions; nil otherwise
 }
 
 // about is a question about one entity.
@@ -70,7 +71,7 @@ func (s *Service) decide(ctx context.Context, call *Call, q question) (authz.Dec
 
 // of returns the question as the call puts it.
 func (q *question) of(call *Call) authz.Query {
-	return authz.Query{Subject: subjectOf(call.Acting), Action: authz.Action{Name: q.action}, Resource: q.resource, Context: call.Context}
+	return authz.Query{Subject: subjectOf(call.Acting), Action: authz.Action{Name: q.action}, Resource: q.resource, Context: call.Context, Alike: q.alike}
 }
 
 // decided is a decision with its id.

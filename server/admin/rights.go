@@ -105,6 +105,9 @@ func (w *writing) readCells(ctx context.Context) error {
 		c.same = had == explicit && old == level
 		w.changes = append(w.changes, c)
 	}
+	if len(w.changes) > fewCells {
+		w.alike = &authz.Alike{}
+	}
 	slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
 	if len(w.malformed) > 0 && len(w.changes) == 0 {
 		return firstError(w.permitRange(ctx), func() error { return invalid(w.malformed) })

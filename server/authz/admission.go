@@ -24,6 +24,7 @@ type Change struct {
 	Actor     string         // id of the user who writes; empty: the system itself
 	Context   map[string]any // what the writer says; values as in a Query
 	Now       time.Time      // zero: the moment of the judgement
+	Alike     *Alike         // what was answered of other changes of the same call; nil: nothing is kept
 }
 
 // Validate returns an Invalid error when the change is not of one piece: when its

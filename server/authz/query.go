@@ -24,6 +24,7 @@ type Query struct {
 	Resource Entity
 	Context  map[string]any
 	Now      time.Time // set by the service; shown to the policy as input.context.now
+	Alike    *Alike    // what was answered to other questions of the same call; nil: nothing is kept
 }
 
 // Actor returns the id of the user who acts as the subject, from

@@ -153,6 +153,17 @@ func (p *Policy) Plain(ctx context.Context, c *authz.Change, f *authz.ChangeFact
 			plain = false
 		}
 	}()
+	g := p.glanceAtChange(c, f)
+	if _, ok := g.answer(c.Alike); ok {
+		return true
+	}
+	if plain = p.plain(ctx, c, f); plain {
+		g.keep(c.Alike, plain)
+	}
+	return plain
+}
+
+func (p *Policy) plain(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) (plain bool) {
 	s := takeScratch(ctx, p.program.limit)
 	defer s.giveBack()
 	err := p.run(ctx, p.both.query, p.both.compiler, p.changeInput(&p.both.needs, c, f), s, func(r topdown.QueryResult) error {

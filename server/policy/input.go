@@ -67,7 +67,10 @@ func (s *shape) shows(name string) bool { return s.whole || s.names[name] }
 
 // input returns the document that the policy sees, as policies/schema/input.json
 // describes it.
-func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
+func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term { return p.inputFor(&p.needs, q, f) }
+
+// inputFor is input for rules that may look at less.
+func (p *Policy) inputFor(n *needs, q *authz.Query, f *authz.Facts) *ast.Term {
 	var room [18][2]*ast.Term
 	members := room[:0]
 	add := func(key, value *ast.Term) {
@@ -75,7 +78,6 @@ func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
 			members = append(members, [2]*ast.Term{key, value})
 		}
 	}
-	n := &p.needs
 	if n.portal {
 		add(keys.portal, p.portal)
 	}

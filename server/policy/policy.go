@@ -18,6 +18,7 @@ import (
 type Policy struct {
 	program *Program
 	pkg     string
+	rule    ast.Ref   // of the decision
 	portal  *ast.Term // its id, as input.portal
 	reads   reads
 	needs   needs
@@ -66,7 +67,7 @@ func (p *Program) bind(b *authz.Bundle) (*Policy, error) {
 		return nil, err
 	}
 	bound := &Policy{
-		program: p, pkg: b.Portal.Policy, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
+		program: p, pkg: b.Portal.Policy, rule: rule, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
 		query: compiled, compiler: compiler, data: data,
 	}
 	if bound.admission, err = p.changeRule(b.Portal.Policy, admissionRule); err != nil {
@@ -97,7 +98,7 @@ func (p *Policy) Program() *Program { return p.program }
 // copied returns the policy as another one, which may be bound to other settings.
 func (p *Policy) copied() *Policy {
 	return &Policy{
-		program: p.program, pkg: p.pkg, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
+		program: p.program, pkg: p.pkg, rule: p.rule, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
 		data: p.data, admission: p.admission, provisioning: p.provisioning, both: p.both,
 	}
 }
@@ -180,13 +181,24 @@ func (p *Policy) Decide(ctx context.Context, q *authz.Query, f *authz.Facts) (d 
 		}
 		d.Policy = p.program.revision
 	}()
+	g := p.glanceAt(q, f)
+	if kept, ok := g.answer(q.Alike); ok {
+		return kept.(authz.Decision)
+	}
+	if d = p.decide(ctx, q, f); d.Err == nil {
+		g.keep(q.Alike, d)
+	}
+	return d
+}
+
+func (p *Policy) decide(ctx context.Context, q *authz.Query, f *authz.Facts) authz.Decision {
 	s := takeScratch(ctx, p.program.limit)
 	defer s.giveBack()
 	document, err := p.eval(ctx, p.input(q, f), s)
 	if reason, err := failure(ctx, s, document, err); reason != "" {
 		return authz.Refuse(reason, err)
 	}
-	d, err = readDocument(document)
+	d, err := readDocument(document)
 	if err != nil {
 		return authz.Refuse(authz.ReasonPolicyMalformed, err)
 	}

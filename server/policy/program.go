@@ -22,7 +22,9 @@ type Program struct {
 	compiler *ast.Compiler
 	revision string
 	limit    time.Duration
-	bound    sync.Map // package -> *Policy, the first of each that was bound
+	bound    sync.Map     // package -> *Policy, the first of each that was bound
+	sights   sync.Map     // sightKey -> *sight
+	seen     atomic.Int64 // how many sights were made
 }
 
 // Compile compiles modules strictly: unused imports and variables, references to

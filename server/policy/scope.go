@@ -15,6 +15,15 @@ import (
 // action. An empty Action stands for any.
 type Kind struct{ Subject, Resource, Action string }
 
+// known returns what the kind says of its questions, by the paths below input.
+func (k Kind) known() map[string]string {
+	known := map[string]string{"subject.type": k.Subject, "resource.type": k.Resource, "action.name": k.Action}
+	if authz.NodeKind(k.Resource).Valid() { // or there is no screen: a node of another kind is not found
+		known["screen.kind"] = k.Resource
+	}
+	return known
+}
+
 // Scope is what a policy can read for the questions of one kind. Two questions of the
 // kind whose facts come to the same [Extract] have the same answer, but for evaluations
 // that run into their time limit. It is immutable, and safe for concurrent use.
@@ -178,11 +187,7 @@ func (p *Policy) Scope(kind Kind) (*Scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &scoping{
-		compiler: p.program.compiler, kind: kind, truths: map[string]bool{}, met: map[*ast.Rule]bool{},
-		reads: reads{}, equals: map[string]map[string]bool{}, lists: map[string]map[string]bool{}, exists: map[string]bool{},
-		data: map[string]bool{}, actions: map[string]bool{},
-	}
+	x := newScoping(p.program.compiler, kind.known())
 	x.ref(nil, rule)
 	x.run()
 	return x.scope(p), nil

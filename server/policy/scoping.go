@@ -12,8 +12,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
-
-	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
 // searchable are the facts that are lists of names.
@@ -27,8 +25,9 @@ var objects = map[string]bool{
 // scoping follows the rules that a question of the kind may come to.
 type scoping struct {
 	compiler *ast.Compiler
-	kind     Kind
-	truths   map[string]bool // what comparisons of known facts came to
+	known    map[string]string // what holds of all questions; a path without a value is not known
+	byValue  bool              // of ids and lists of names too the values count
+	truths   map[string]bool   // what comparisons of known facts came to
 	queue    []*ast.Rule
 	met      map[*ast.Rule]bool
 	texts    []string // of the rules, as far as they can hold
@@ -40,6 +39,14 @@ type scoping struct {
 	data    map[string]bool            // settings that are read, as paths below data
 	actions map[string]bool
 	byName  bool // it is read which role has a level
+}
+
+func newScoping(compiler *ast.Compiler, known map[string]string) *scoping {
+	return &scoping{
+		compiler: compiler, known: known, truths: map[string]bool{}, met: map[*ast.Rule]bool{},
+		reads: reads{}, equals: map[string]map[string]bool{}, lists: map[string]map[string]bool{}, exists: map[string]bool{},
+		data: map[string]bool{}, actions: map[string]bool{},
+	}
 }
 
 func (x *scoping) run() {
@@ -146,31 +153,19 @@ func (x *scoping) body(b *bound, body ast.Body) {
 // that. What becomes of the value is told by where the variable is used.
 func (x *scoping) there(b *bound, path ast.Ref) {
 	switch name := factPath(path); {
-	case comparableIDs[name]:
+	case x.byID(name):
 		x.equal(name, "")
-	case searchable[name]:
+	case x.searches(name):
 		x.list(name, "")
-	case name == "screen.kind" || x.known(name) == "":
+	case name == "screen.kind" || x.known[name] == "":
 		x.ref(b, path)
 	}
 }
 
-// known returns what the kind says of the fact; "" for nothing.
-func (x *scoping) known(name string) string {
-	switch name {
-	case "resource.type":
-		return x.kind.Resource
-	case "action.name":
-		return x.kind.Action
-	case "subject.type":
-		return x.kind.Subject
-	case "screen.kind": // or there is no screen: a node of another kind is not found
-		if authz.NodeKind(x.kind.Resource).Valid() {
-			return x.kind.Resource
-		}
-	}
-	return ""
-}
+// byID reports whether of the fact it may be enough which ids are equal, and searches
+// whether it may be enough which names it holds.
+func (x *scoping) byID(name string) bool     { return !x.byValue && comparableIDs[name] }
+func (x *scoping) searches(name string) bool { return !x.byValue && searchable[name] }
 
 // alias returns the variable and the fact, setting or rule of an expression that does no
 // more than give the one the value of the other.
@@ -243,11 +238,11 @@ func (x *scoping) asked(b *bound, t *ast.Term) bool {
 	}
 	name := factPath(path)
 	switch {
-	case comparableIDs[name]:
+	case x.byID(name):
 		x.equal(name, "")
-	case objects[name]:
+	case !x.byValue && objects[name]:
 		x.exists[name] = true
-	case len(path) == 4 && searchable[factPath(path[:3])] && path[3].Value.Compare(ast.Number("0")) == 0:
+	case len(path) == 4 && x.searches(factPath(path[:3])) && path[3].Value.Compare(ast.Number("0")) == 0:
 		x.list(factPath(path[:3]), "")
 	default:
 		return false
@@ -264,7 +259,7 @@ func (x *scoping) compared(b *bound, e *ast.Expr) bool {
 	first, ok1 := b.path(e.Operand(0))
 	second, ok2 := b.path(e.Operand(1))
 	one, other := factPath(first), factPath(second)
-	if !ok1 || !ok2 || !comparableIDs[one] || !comparableIDs[other] {
+	if !ok1 || !ok2 || !x.byID(one) || !x.byID(other) {
 		return false
 	}
 	x.equal(one, other)
@@ -279,7 +274,7 @@ func (x *scoping) searched(b *bound, e *ast.Expr) bool {
 	}
 	name, isName := e.Operand(0).Value.(ast.String)
 	list, isPath := b.path(e.Operand(1))
-	if !isName || !isPath || !searchable[factPath(list)] {
+	if !isName || !isPath || !x.searches(factPath(list)) {
 		return false
 	}
 	x.list(factPath(list), string(name))
@@ -386,7 +381,7 @@ func (x *scoping) entry(b *bound, v ast.Value, steps ast.Ref) ast.Value {
 			return v
 		}
 		if path, isPath := b.path(t); isPath {
-			t = ast.StringTerm(x.known(factPath(path)))
+			t = ast.StringTerm(x.known[factPath(path)])
 		}
 		member := object.Get(t)
 		if member == nil {
@@ -548,7 +543,7 @@ func (x *scoping) settled(b *bound, e *ast.Expr) (*ast.Expr, bool) {
 		path, isPath := b.path(t)
 		switch {
 		case isPath:
-			value := x.known(factPath(path))
+			value := x.known[factPath(path)]
 			if value == "" {
 				return nil, false
 			}
