@@ -66,6 +66,9 @@ func reconfigured(b *authz.Bundle, writes []authz.EntityWrite) *authz.Bundle {
 			rights.add(w)
 		}
 	}
+	if len(types)+len(roles)+len(nodes)+len(rights) > 0 {
+		next.Structure = ""
+	}
 	next.UserTypes, next.Roles = types.made(b.UserTypes), roles.made(b.Roles)
 	next.Screens, next.Rights = nodes.made(b.Screens), rights.made(b.Rights)
 	return &next

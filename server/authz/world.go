@@ -12,6 +12,9 @@ type Bundle struct {
 	// Generation is that of the store that this was read from; empty in
 	// fixtures. Users and records of the same generation go with it.
 	Generation string
+	// Structure is of the store, and another one after every change of user types,
+	// roles, screens or rights; empty where that is not known.
+	Structure string
 	// Published is the policy in force when it is kept in the store; nil: it is the
 	// folder's. Nobody may write to it.
 	Published *PolicyRevision

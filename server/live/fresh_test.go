@@ -131,7 +131,7 @@ func (s *memory) SameLogin(_ context.Context, _, _, login, except string) (int, 
 	return read(s, func(w *authz.World) (int, error) { return sharing(w.Users, login, except), nil })
 }
 
-func (s *memory) Bundle(context.Context, string) (*authz.Bundle, error) {
+func (s *memory) Renewed(context.Context, string, *authz.Bundle) (*authz.Bundle, error) {
 	return read(s, func(w *authz.World) (*authz.Bundle, error) {
 		b := w.Bundle
 		b.Revision, b.Generation = s.at.Revision, s.at.Generation

@@ -48,7 +48,7 @@ func newPortals(ids ...string) *portals {
 	return s
 }
 
-func (s *portals) Bundle(ctx context.Context, portal string) (*authz.Bundle, error) {
+func (s *portals) Renewed(ctx context.Context, portal string, _ *authz.Bundle) (*authz.Bundle, error) {
 	s.mu.Lock()
 	s.reads = append(s.reads, portal)
 	gate := s.gate

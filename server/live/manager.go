@@ -18,8 +18,10 @@ import (
 
 // Source is the store whose portals are published.
 type Source interface {
-	// Bundle returns a consistent copy of the portal's configuration.
-	Bundle(ctx context.Context, portal string) (*authz.Bundle, error)
+	// Renewed returns a consistent copy of the portal's configuration, which may have
+	// parts of one that it returned earlier, known, if that is not nil. Nobody writes to
+	// either.
+	Renewed(ctx context.Context, portal string, known *authz.Bundle) (*authz.Bundle, error)
 	// Portals returns where all portals stand.
 	Portals(ctx context.Context) ([]authz.PortalRevision, error)
 	// Watch calls changed with where all portals stand, at once, whenever any of
@@ -411,10 +413,14 @@ func (m *Manager) rebuilt(old *pdp.View, b *authz.Bundle, program *policy.Progra
 }
 
 func (m *Manager) bundle(ctx context.Context, same bool, old *pdp.View, at authz.PortalRevision) (*authz.Bundle, error) {
-	if same {
-		return old.Snapshot.Bundle(), nil
+	var known *authz.Bundle
+	if old != nil && old.Snapshot != nil {
+		known = old.Snapshot.Bundle()
 	}
-	return m.source.Bundle(ctx, at.ID)
+	if same {
+		return known, nil
+	}
+	return m.source.Renewed(ctx, at.ID, known)
 }
 
 func (m *Manager) logBuilt(s *engine.Snapshot, b *authz.Bundle, took time.Duration) {

@@ -262,7 +262,7 @@ func TestBeforeTheStoreIsHeard(t *testing.T) {
 // silent is a store that never says anything.
 type silent struct{}
 
-func (silent) Bundle(context.Context, string) (*authz.Bundle, error) {
+func (silent) Renewed(context.Context, string, *authz.Bundle) (*authz.Bundle, error) {
 	return nil, errors.New("nobody asks for what was never announced")
 }
 

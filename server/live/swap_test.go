@@ -30,7 +30,7 @@ func (s *swapping) at() authz.PortalRevision {
 	return authz.PortalRevision{ID: "p", Revision: n, ConfigRevision: n}
 }
 
-func (s *swapping) Bundle(context.Context, string) (*authz.Bundle, error) {
+func (s *swapping) Renewed(context.Context, string, *authz.Bundle) (*authz.Bundle, error) {
 	n := s.revision.Load()
 	b := *s.contents[n%2]
 	b.Revision = n

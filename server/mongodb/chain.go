@@ -98,7 +98,7 @@ func (s *Store) commitService(ctx context.Context, entry authz.AuditEntry, plan 
 		before := cmp.Or(h, newHead(authz.ServiceChain))
 		w := &write{version: before.Version, after: *before}
 		w.after.Version++
-		w.after.changed(stamp{at: entry.At, by: entry.Actor}, false)
+		w.after.changed(stamp{at: entry.At, by: entry.Actor}, false, false)
 		if w.ops, err = plan(ctx); err != nil {
 			return err
 		}

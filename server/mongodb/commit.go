@@ -209,16 +209,19 @@ func newPlanner(s *Store, h *head, c *authz.Changeset) *planner {
 	if entry.At.IsZero() {
 		entry.At = now()
 	}
+	structure := false
 	p := &planner{
 		s: s, c: c, entry: entry, before: h, after: *h,
 		st:     stamp{revision: h.Revision + 1, at: entry.At, by: entry.Actor},
 		writes: make(map[authz.Key]*authz.EntityWrite, len(c.Changes)), stored: make(map[authz.Key]*glimpse, len(c.Changes)),
 	}
 	for i := range c.Changes {
-		p.writes[c.Changes[i].Entity] = &c.Changes[i]
+		e := c.Changes[i].Entity
+		p.writes[e] = &c.Changes[i]
+		structure = structure || configures(e.Kind) && e.Kind != authz.PortalEntity
 	}
 	p.after.Version++
-	p.after.changed(p.st, c.Config != nil)
+	p.after.changed(p.st, c.Config != nil, structure)
 	return p
 }
 
@@ -278,7 +281,7 @@ func (h *head) vacate() {
 	h.Garbage = slices.Clone(h.Garbage)
 	h.discard(h.Previous)
 	h.discard(h.Generation)
-	h.Generation, h.Previous, h.Fields, h.PolicyRevision = "", "", portalFields{}, 0
+	h.Generation, h.Structure, h.Previous, h.Fields, h.PolicyRevision = "", "", "", portalFields{}, 0
 }
 
 // present is the error for an entity that is there, or not, against what its write

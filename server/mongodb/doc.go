@@ -23,7 +23,8 @@
 // their documents only what has come of them does, and their files are a document
 // apart that is written once. The head names the one in force, and so a publication is
 // a change of the configuration like any other: whoever reads a Bundle has the policy
-// that goes with the rest of it.
+// that goes with the rest of it. What another process publishes or sets is read without
+// the roles, screens and rights that have not changed since ([Store.Renewed]).
 //
 // A reader passes the generation of the [authz.Bundle] that it decides with.
 //

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -28,11 +29,14 @@ type head struct {
 	Fields         portalFields `bson:",inline"`
 	ConfigRevision int64        `bson:"config_revision"`
 	Generation     string       `bson:"generation"`
-	Previous       string       `bson:"previous,omitempty"` // replaced, and readable still
-	RetiredAt      time.Time    `bson:"retired_at,omitempty"`
-	Garbage        []string     `bson:"garbage,omitempty"` // generations that nothing reads, to be swept
-	Lease          *lease       `bson:"lease,omitempty"`
-	Version        int64        `bson:"version"`
+	// Structure is another one after every change of user types, roles, screens or
+	// rights. Whoever does not know of it writes heads without one.
+	Structure string    `bson:"structure,omitempty"`
+	Previous  string    `bson:"previous,omitempty"` // replaced, and readable still
+	RetiredAt time.Time `bson:"retired_at,omitempty"`
+	Garbage   []string  `bson:"garbage,omitempty"` // generations that nothing reads, to be swept
+	Lease     *lease    `bson:"lease,omitempty"`
+	Version   int64     `bson:"version"`
 	// Where the chain of audit entries ends. It outlives imports and deletion.
 	AuditSeq  int64  `bson:"audit_seq,omitempty"`
 	AuditHash string `bson:"audit_hash,omitempty"`
@@ -95,11 +99,15 @@ func (h *head) retire(at time.Time) {
 	h.Previous, h.RetiredAt = h.Generation, at
 }
 
-// changed counts one change of the portal's data.
-func (h *head) changed(st stamp, config bool) {
+// changed counts one change of the portal's data. structure says that of its
+// configuration more than the portal itself changes.
+func (h *head) changed(st stamp, config, structure bool) {
 	h.Revision++
 	if config {
 		h.ConfigRevision = h.Revision
+	}
+	if structure || config && h.Structure == "" {
+		h.Structure = uuid.NewString()
 	}
 	h.UpdatedAt, h.UpdatedBy = st.at, st.by
 }

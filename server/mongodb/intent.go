@@ -97,7 +97,7 @@ func (f flip) apply(h *head, in *intent) error {
 	}
 	h.retire(in.At)
 	h.Generation, h.Fields, h.Lease = f.To, *h.Lease.Next, nil
-	h.changed(stamp{at: in.At, by: in.By}, true)
+	h.changed(stamp{at: in.At, by: in.By}, true, true)
 	return nil
 }
 
