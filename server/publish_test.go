@@ -36,35 +36,46 @@ func (r *running) puts(t *testing.T, portal string, files map[string]string) (nu
 	store := r.Store()
 	b, err := store.Bundle(t.Context(), portal)
 	require.NoError(t, err)
+	at := r.stands(t, portal)
 	if b.Published = nil; files != nil {
-		state, err := store.PolicyState(t.Context(), portal)
-		require.NoError(t, err)
-		b.Published = &authz.PolicyRevision{Number: state.Last + 1, Files: files, At: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+		b.Published = &authz.PolicyRevision{Number: at.last + 1, Files: files, At: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
 	}
-	return r.publishes(t, b.Portal, b)
+	return r.publishes(t, &at, b.Portal, b)
+}
+
+// standing is where a portal stands that somebody writes.
+type standing struct {
+	at   authz.PortalRevision
+	last int64 // greatest number of a revision of its policy
+}
+
+func (r *running) stands(t *testing.T, portal string) standing {
+	t.Helper()
+	at, err := r.Store().Head(t.Context(), portal)
+	require.NoError(t, err)
+	state, err := r.Store().PolicyState(t.Context(), portal)
+	require.NoError(t, err)
+	return standing{at, state.Last}
 }
 
 // publishes brings the policy of the configuration into force with the portal's settings,
 // which were those of before, and stores it as a revision when there is none of the
-// number.
-func (r *running) publishes(t *testing.T, before authz.Portal, b *authz.Bundle) (number int64) {
+// number. The portal stands elsewhere then.
+func (r *running) publishes(t *testing.T, now *standing, before authz.Portal, b *authz.Bundle) (number int64) {
 	t.Helper()
-	portal := b.Portal.ID
-	base, err := r.Store().Head(t.Context(), portal)
-	require.NoError(t, err)
-	state, err := r.Store().PolicyState(t.Context(), portal)
-	require.NoError(t, err)
-	c := &authz.Changeset{Base: base, Publish: &number, Config: b, Entry: authz.AuditEntry{Actor: "cli", Operation: "publish"}}
+	c := &authz.Changeset{Base: now.at, Publish: &number, Config: b, Entry: authz.AuditEntry{Actor: "cli", Operation: "publish"}}
 	if !reflect.DeepEqual(before, b.Portal) {
 		c.Changes = append(c.Changes, authz.EntityWrite{Entity: b.Portal.Key(), Old: before, New: b.Portal})
 	}
 	if b.Published != nil {
-		if number = b.Published.Number; number > state.Last {
+		if number = b.Published.Number; number > now.last {
 			c.Changes = append(c.Changes, authz.EntityWrite{Entity: b.Published.Key(), New: *b.Published})
+			now.last = number
 		}
 	}
-	_, err = r.Store().Commit(t.Context(), portal, c)
+	done, err := r.Store().Commit(t.Context(), b.Portal.ID, c)
 	require.NoError(t, err)
+	now.at = done.At
 	return number
 }
 
@@ -162,19 +173,18 @@ func TestRequestsDuringPublications(t *testing.T) {
 	t.Cleanup(asking.CloseIdleConnections)
 	config, err := r.Store().Bundle(t.Context(), worlds[0].Portal.ID)
 	require.NoError(t, err)
+	at := r.stands(t, config.Portal.ID)
 	publish := func(back bool) {
 		t.Helper()
-		state, err := r.Store().PolicyState(t.Context(), worlds[0].Portal.ID)
-		require.NoError(t, err)
 		b, before := *config, config.Portal
 		config = &b
-		number := state.Last + 1
+		number := at.last + 1
 		if back {
-			number = max(1, state.Last-3)
+			number = max(1, at.last-3)
 		}
 		b.Portal.Settings = map[string]any{"n": number}
 		b.Published = numbered(t, b.Portal.Policy, number)
-		r.publishes(t, before, &b)
+		r.publishes(t, &at, before, &b)
 		var of int64
 		require.Eventually(t, func() bool {
 			_, of, err = r.ask(t.Context(), b.Portal.ID, 1)

@@ -136,7 +136,7 @@ type sealedJournal struct {
 	Data []byte `bson:"data"`
 }
 
-// journalled makes the write of j, whose turn it is.
+// journalled makes the write of j, whose turn it is and whose head is as j has it.
 func (s *Store) journalled(ctx context.Context, j *journalDoc) error {
 	data, err := bson.Marshal(j)
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *Store) journalled(ctx context.Context, j *journalDoc) error {
 	if err := s.insertJournal(ctx, &sealedJournal{j.ID, data}); err != nil {
 		return authz.Errorf(authz.Unavailable, "the store failed while it took the write: it may be stored, and would take effect when the store can be reached again").Because(err)
 	}
-	if err := s.redo(ctx, j); err != nil {
+	if err := s.perform(ctx, j); err != nil {
 		return authz.Errorf(authz.Unavailable, "the write is stored, and takes effect when the store can be reached again").Because(err)
 	}
 	s.unfinished.Store(false)
@@ -164,17 +164,26 @@ func (s *Store) insertJournal(ctx context.Context, d *sealedJournal) error {
 // redo makes what is left of the write of j, and ends the journal.
 func (s *Store) redo(ctx context.Context, j *journalDoc) error {
 	h, err := s.findHead(ctx, j.ID)
-	if err != nil {
+	switch {
+	case err != nil:
+		return err
+	case h.version() != j.Version:
+		return s.forget(ctx, j)
+	}
+	return s.perform(ctx, j)
+}
+
+func (s *Store) perform(ctx context.Context, j *journalDoc) error {
+	if err := s.do(ctx, j.Ops); err != nil {
 		return err
 	}
-	if h.version() == j.Version {
-		if err := s.do(ctx, j.Ops); err != nil {
-			return err
-		}
-		if err := s.saveHead(ctx, &j.Head, h == nil); err != nil {
-			return err
-		}
+	if err := s.saveHead(ctx, &j.Head, j.Version == 0); err != nil {
+		return err
 	}
+	return s.forget(ctx, j)
+}
+
+func (s *Store) forget(ctx context.Context, j *journalDoc) error {
 	return s.do(ctx, []op{{Collection: journal, ID: j.ID}})
 }
 
