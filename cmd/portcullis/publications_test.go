@@ -33,7 +33,7 @@ var publications = os.Getenv("PORTCULLIS_TEST_PUBLICATIONS")
 // requests take; PORTCULLIS_TEST_PUBLICATIONS says over how many publications and returns.
 func TestPublicationsUnderLoad(t *testing.T) {
 	const clients = 8
-	changes := 4
+	changes := 2
 	if publications != "" {
 		var err error
 		changes, err = strconv.Atoi(publications)
