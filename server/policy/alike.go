@@ -24,7 +24,9 @@ type sightKey struct {
 // node it is said only where there is one.
 func (k sightKey) known() map[string]string {
 	if k.entity == "" {
-		return k.question.known()
+		known := k.question.known()
+		delete(known, "screen.kind") // there may be no screen
+		return known
 	}
 	known := map[string]string{"entity.kind": string(k.entity), "operation": string(k.operation)}
 	if k.node != "" {

@@ -102,6 +102,25 @@ given := true
 	}
 }
 
+// TestAlikeWithoutAScreen: where there is no screen, what is said of one is not known.
+func TestAlikeWithoutAScreen(t *testing.T) {
+	p := bind(t, time.Second, `
+default decision := {"outcome": "deny", "reason": "x"}
+decision := {"outcome": "allow", "reason": "x"} if {
+	not input.screen.kind == "screen"
+	input.resource.id == "one"
+}`)
+	var alike authz.Alike
+	ask := func(id string) bool {
+		q := &authz.Query{Subject: authz.Entity{Type: "user", ID: "ann"}, Action: authz.Action{Name: "view"}, Resource: authz.Entity{Type: "screen", ID: id}, Alike: &alike}
+		d := p.Decide(t.Context(), q, &authz.Facts{})
+		return d.Allowed()
+	}
+	require.True(t, ask("one"))
+	require.False(t, ask("two"))
+	require.Equal(t, 2, alike.Number())
+}
+
 // TestAlikeIsOfOnePolicy: the same question is another one under other settings, or of
 // another kind, and one that could not be answered is asked again.
 func TestAlikeIsOfOnePolicy(t *testing.T) {
