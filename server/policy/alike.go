@@ -84,9 +84,7 @@ func (g *glance) answer(among *authz.Alike) (answer any, found bool) {
 }
 
 func (g *glance) keep(among *authz.Alike, answer any) {
-	if g != nil {
-		among.Keep(g.input.Hash(), g, answer)
-	}
+	among.Keep(g.input.Hash(), g, answer)
 }
 
 // glanceAt returns the question as the policy sees it, or nil where that is not known or

@@ -157,7 +157,7 @@ func (p *Policy) Plain(ctx context.Context, c *authz.Change, f *authz.ChangeFact
 	if _, ok := g.answer(c.Alike); ok {
 		return true
 	}
-	if plain = p.plain(ctx, c, f); plain {
+	if plain = p.plain(ctx, c, f); g != nil && plain {
 		g.keep(c.Alike, plain)
 	}
 	return plain

@@ -185,7 +185,7 @@ func (p *Policy) Decide(ctx context.Context, q *authz.Query, f *authz.Facts) (d 
 	if kept, ok := g.answer(q.Alike); ok {
 		return kept.(authz.Decision)
 	}
-	if d = p.decide(ctx, q, f); d.Err == nil {
+	if d = p.decide(ctx, q, f); g != nil && d.Err == nil {
 		g.keep(q.Alike, d)
 	}
 	return d
