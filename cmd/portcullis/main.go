@@ -102,8 +102,8 @@ func grammar(first string) any {
 	return &cli{}
 }
 
-func newParser(grammar any, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
-	return kong.New(grammar,
+func newParser(commands any, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
+	return kong.New(commands,
 		kong.Name("portcullis"),
 		kong.Description("Authorization for customer portals: facts from a store, decisions from Rego."),
 		kong.Writers(stdout, stderr),

@@ -156,3 +156,25 @@ func TestDryRun(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(1), head.Revision)
 }
+
+// TestStructure: a write of this process that changes roles or rights leaves a
+// configuration of which the store does not say what structure it has, and so none that
+// is taken for the same as another; a setting leaves it as it is.
+func TestStructure(t *testing.T) {
+	s := started(t, rules, world())
+	structure := func() string {
+		b, err := s.decider.Configuration("p")
+		require.NoError(t, err)
+		return b.Structure
+	}
+	write := func(item admin.Item) {
+		_, err := s.Batch(t.Context(), byRoot(), []admin.Item{item})
+		require.NoError(t, err)
+	}
+	first := structure()
+	require.NotEmpty(t, first)
+	write(admin.Item{Operation: admin.PatchItem, Key: key(authz.PortalEntity, "p"), Document: map[string]any{"title": "Other"}})
+	require.Equal(t, first, structure())
+	write(admin.Item{Operation: admin.PatchItem, Key: key(authz.RoleEntity, "clerk"), Document: map[string]any{"title": "Other"}})
+	require.Empty(t, structure())
+}
