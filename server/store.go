@@ -27,7 +27,7 @@ func OpenStore(ctx context.Context, o StoreOptions) (*Store, error) {
 			return nil, err
 		}
 		s.closers.add("embedded database", db.Stop)
-		options.URI, options.Embedded = db.URI(), true
+		options.URI, options.Embedded, options.Sole = db.URI(), true, true
 		index = func(ctx context.Context) error { return db.Index(ctx, o.Database) }
 	}
 	store, err := mongodb.Open(ctx, options)

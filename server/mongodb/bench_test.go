@@ -28,7 +28,7 @@ func BenchmarkBundle(b *testing.B) {
 			if db.uri == "" {
 				b.Skipf("set %s", uriVariable)
 			}
-			s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: "bench_" + uuid.NewString()[:8], Embedded: db.embedded})
+			s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: "bench_" + uuid.NewString()[:8], Embedded: db.embedded, Sole: db.embedded})
 			require.NoError(b, err)
 			defer func() { require.NoError(b, s.Close(context.Background())) }()
 			began := time.Now()
@@ -77,7 +77,7 @@ func watchHeap(b *testing.B) func() uint64 {
 
 // BenchmarkUser reads one user by its key.
 func BenchmarkUser(b *testing.B) {
-	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_" + uuid.NewString()[:8], Embedded: true})
+	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_" + uuid.NewString()[:8], Embedded: true, Sole: true})
 	require.NoError(b, err)
 	defer func() { require.NoError(b, s.Close(context.Background())) }()
 	require.NoError(b, s.Import(b.Context(), []authz.World{sized("big", "x", 10, 10, 10, 20_000, 0)}, "bench", nil))
@@ -106,7 +106,7 @@ func BenchmarkList(b *testing.B) {
 			if db.uri == "" {
 				b.Skipf("set %s", uriVariable)
 			}
-			s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: "bench_" + uuid.NewString()[:8], Embedded: db.embedded})
+			s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: "bench_" + uuid.NewString()[:8], Embedded: db.embedded, Sole: db.embedded})
 			require.NoError(b, err)
 			defer func() { require.NoError(b, s.Close(context.Background())) }()
 			require.NoError(b, s.Import(b.Context(), []authz.World{sized("big", "x", 5000, 200, 20_000, 20_000, 10)}, "bench", nil))
@@ -135,7 +135,7 @@ func BenchmarkCommit(b *testing.B) {
 			continue
 		}
 		database := "bench_" + uuid.NewString()[:8]
-		s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: database, Embedded: db.embedded})
+		s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: database, Embedded: db.embedded, Sole: db.embedded})
 		require.NoError(b, err)
 		if db.embedded {
 			require.NoError(b, embedded.Index(b.Context(), database))

@@ -48,7 +48,7 @@ func child(text string) {
 		var err error
 		f, err = ferret.Start(context.Background(), j.Dir, quiet())
 		must(err)
-		o.URI, o.Embedded = f.URI(), true
+		o.URI, o.Embedded, o.Sole = f.URI(), true, true
 	}
 	o.Lease = time.Second
 	s, err := mongodb.Open(context.Background(), o)

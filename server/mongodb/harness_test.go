@@ -82,7 +82,7 @@ const patience = time.Minute
 
 func fresh(t *testing.T, uri string, embedded bool) mongodb.Options {
 	t.Helper()
-	o := mongodb.Options{URI: uri, Database: "test_" + uuid.NewString()[:8], Embedded: embedded, Log: quiet(), Timeout: patience}
+	o := mongodb.Options{URI: uri, Database: "test_" + uuid.NewString()[:8], Embedded: embedded, Sole: embedded, Log: quiet(), Timeout: patience}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()

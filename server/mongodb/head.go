@@ -118,14 +118,7 @@ func byID(id string) bson.D { return bson.D{{Key: "_id", Value: id}} }
 
 // findHead returns the portal's head, or nil when there is none.
 func (s *Store) findHead(ctx context.Context, portal string) (*head, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	var h head
-	err := s.db.Collection(portals).FindOne(ctx, byID(portal)).Decode(&h)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return nil, nil
-	}
-	return &h, err
+	return findKept[head](ctx, s, portal)
 }
 
 // current returns the head of a portal that has data.
@@ -172,6 +165,10 @@ func (s *Store) tryHead(ctx context.Context, portal string, fn func(*head) error
 }
 
 func (s *Store) saveHead(ctx context.Context, h *head, fresh bool) error {
+	return s.kept.writing(h.ID, func() error { return s.replaceHead(ctx, h, fresh) })
+}
+
+func (s *Store) replaceHead(ctx context.Context, h *head, fresh bool) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	c := s.db.Collection(portals)

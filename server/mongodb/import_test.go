@@ -123,6 +123,7 @@ func TestBatchesAreBounded(t *testing.T) {
 // TestOneImportAtATime stops an import between two documents.
 func TestOneImportAtATime(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
+		o.Sole = false
 		a, b := holding(t, o, sized("p", "old", 3, 2, 6, 2, 4)), open(t, o)
 		reached, resume, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 		var once sync.Once
@@ -152,6 +153,7 @@ func TestOneImportAtATime(t *testing.T) {
 func TestLeaseRunsOut(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
 		o.Lease = 150 * time.Millisecond
+		o.Sole = false
 		a, b := holding(t, o, sized("p", "old", 3, 2, 6, 2, 4)), open(t, o)
 		reached, resume, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 		var once sync.Once
@@ -176,6 +178,7 @@ func TestLeaseRunsOut(t *testing.T) {
 func TestLeaseIsRenewed(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
 		o.Lease = 600 * time.Millisecond
+		o.Sole = false
 		a, b := holding(t, o, sized("p", "old", 3, 2, 6, 2, 4)), open(t, o)
 		err := a.Import(t.Context(), []authz.World{sized("p", "a", 3, 2, 6, 2, 4)}, "ann", func(int, int) {
 			time.Sleep(170 * time.Millisecond) // there are eight lists
@@ -207,6 +210,7 @@ func TestCommittedImportIsCompleted(t *testing.T) {
 	for _, by := range []string{"open", "poll", "import"} {
 		t.Run(by, func(t *testing.T) {
 			contract(t, func(t *testing.T, o mongodb.Options) {
+				o.Sole = false
 				s := holding(t, o, sized("p", "old", 3, 2, 6, 2, 4), sized("q", "old", 3, 2, 6, 2, 4))
 				require.NoError(t, s.Import(t.Context(), []authz.World{sized("p", "new", 3, 2, 6, 2, 4), sized("q", "new", 3, 2, 6, 2, 4)}, "test", nil))
 				// The crash came after the first of two flips, and long ago. The lease
@@ -248,6 +252,7 @@ func intents(t *testing.T, o mongodb.Options) int64 {
 
 func TestUncommittedImportIsSwept(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
+		o.Sole = false
 		s := holding(t, o, sized("p", "old", 3, 2, 6, 2, 4))
 		require.NoError(t, s.Import(t.Context(), []authz.World{sized("p", "new", 3, 2, 6, 2, 4)}, "test", nil))
 		rewind(t, o, "p", time.Now().Add(time.Hour))

@@ -34,14 +34,7 @@ type flip struct {
 
 // findIntent returns the intent, or nil when no import waits to be finished.
 func (s *Store) findIntent(ctx context.Context) (*intent, error) {
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
-	var in intent
-	err := s.db.Collection(portals).FindOne(ctx, byID(intentID)).Decode(&in)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return nil, nil
-	}
-	return &in, err
+	return findKept[intent](ctx, s, intentID)
 }
 
 // finish completes a committed import, if there is one. It may be called by
@@ -61,8 +54,11 @@ func (s *Store) finish(ctx context.Context) error {
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	// By the import's own token: the intent of a later import stays.
-	_, err = s.db.Collection(portals).DeleteOne(ctx, bson.D{{Key: "_id", Value: intentID}, {Key: "import", Value: in.Import}})
+	err = s.kept.writing(intentID, func() error {
+		// By the import's own token: the intent of a later import stays.
+		_, err := s.db.Collection(portals).DeleteOne(ctx, bson.D{{Key: "_id", Value: intentID}, {Key: "import", Value: in.Import}})
+		return err
+	})
 	if err != nil {
 		return unavailable("written", err)
 	}
@@ -114,8 +110,10 @@ func (s *Store) commit(ctx context.Context, in *intent, next map[string]portalFi
 			}
 			ctx, cancel := s.bounded(ctx)
 			defer cancel()
-			_, err := s.db.Collection(portals).InsertOne(ctx, in)
-			return err
+			return s.kept.writing(intentID, func() error {
+				_, err := s.db.Collection(portals).InsertOne(ctx, in)
+				return err
+			})
 		})
 		if mongo.IsDuplicateKeyError(err) { // another import of other portals is between its commit and its end
 			return errors.Join(errRaced, s.finish(ctx))

@@ -225,7 +225,7 @@ func (s *Store) completed(ctx context.Context) error {
 // whole waits until no write to the portal is half made, for a reader of much of it.
 // It reports whether one was.
 func (s *Store) whole(ctx context.Context, portal string) (bool, error) {
-	if !s.opts.Embedded {
+	if !s.opts.Embedded || s.opts.Sole && !s.unfinished.Load() {
 		return true, nil
 	}
 	d, err := findIn[struct{}](ctx, s, journal, portal)

@@ -69,7 +69,7 @@ func TestSameLoginOverManyWrites(t *testing.T) {
 // BenchmarkSameLoginAfterWrite counts a login right after a write to one of 5,000
 // users.
 func BenchmarkSameLoginAfterWrite(b *testing.B) {
-	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_login", Embedded: true})
+	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_login", Embedded: true, Sole: true})
 	require.NoError(b, err)
 	defer func() { require.NoError(b, s.Close(b.Context())) }()
 	w := sized("p", "x", 1, 1, 1, 5000, 0)

@@ -153,6 +153,7 @@ func TestServerHoldsOthersToTheSchema(t *testing.T) {
 // TestWatchSeesOthersWrites watches with one Store what another writes.
 func TestWatchSeesOthersWrites(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
+		o.Sole = false
 		watcher, writer := open(t, o), open(t, o)
 		ctx, cancel := context.WithCancel(t.Context())
 		seen, ended := make(chan []authz.PortalRevision, 16), make(chan error, 1)

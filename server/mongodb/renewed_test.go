@@ -14,6 +14,7 @@ import (
 // stored, and has the parts of the one before where nothing of them has changed.
 func TestRenewed(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
+		o.Sole = false
 		s := holding(t, o, full("p"))
 		known, err := s.Renewed(t.Context(), "p", nil)
 		require.NoError(t, err)

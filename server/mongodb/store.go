@@ -28,7 +28,8 @@ const sweepEvery = time.Minute
 type Options struct {
 	URI      string
 	Database string
-	Embedded bool         // the URI is the in-process database's, used by one Store at a time
+	Embedded bool         // the URI is the in-process database's
+	Sole     bool         // nobody else writes to the embedded database while the Store is open
 	Log      *slog.Logger // for what no caller waits for; nil: nothing is logged
 
 	Timeout time.Duration // of one operation; 0: 5 s
@@ -59,6 +60,7 @@ type Store struct {
 	// unfinished says that a journal may be left: only for the embedded database.
 	unfinished atomic.Bool
 
+	kept   kept
 	logins logins
 	nudges nudges
 	agenda agenda
@@ -110,6 +112,7 @@ func connect(o *Options) (*Store, error) {
 	}
 	s.turn <- struct{}{}
 	s.unfinished.Store(o.Embedded)
+	s.kept.on = o.Embedded && o.Sole
 	s.broom <- struct{}{}
 	return s, nil
 }

@@ -158,6 +158,7 @@ func TestOneClaimAtATime(t *testing.T) {
 // Store at a time, so that a claim of another is void at once.
 func TestClaimOfADeadProcess(t *testing.T) {
 	contract(t, func(t *testing.T, o mongodb.Options) {
+		o.Sole = false
 		dead, db := open(t, o), tasksOf(t, o)
 		name := waiting(t, db, "p", "x", day(1))
 		require.NotNil(t, claim(t, dead, name, day(1), day(2)))

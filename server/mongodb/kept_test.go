@@ -1,0 +1,200 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+	"github.com/portcullis-authz/portcullis/server/ferret"
+)
+
+// sole opens a Store that has an embedded database to itself, with the portal p.
+func sole(t *testing.T) *Store {
+	t.Helper()
+	f, err := ferret.Start(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.Stop(context.Background())) })
+	s, err := Open(t.Context(), Options{URI: f.URI(), Database: "x", Embedded: true, Sole: true, Timeout: time.Minute})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	require.NoError(t, s.Import(t.Context(), []authz.World{{Bundle: authz.Bundle{Portal: authz.Portal{ID: "p", Policy: "x"}}}}, "test", nil))
+	return s
+}
+
+// behind sets the portal's revision as nobody may who is not the Store.
+func behind(t *testing.T, s *Store, revision int64) {
+	t.Helper()
+	_, err := s.db.Collection(portals).UpdateOne(t.Context(), byID("p"), bson.M{"$set": bson.M{"revision": revision}})
+	require.NoError(t, err)
+}
+
+func revisionOf(t *testing.T, s *Store) int64 {
+	t.Helper()
+	at, err := s.Head(t.Context(), "p")
+	require.NoError(t, err)
+	return at.Revision
+}
+
+// TestHeadsAreKept tells what is kept from what is read by a change behind the Store.
+func TestHeadsAreKept(t *testing.T) {
+	s := sole(t)
+	require.EqualValues(t, 1, revisionOf(t, s))
+	behind(t, s, 70)
+	require.EqualValues(t, 1, revisionOf(t, s), "it is not read again")
+	none, err := s.findHead(t.Context(), "q")
+	require.NoError(t, err)
+	require.Nil(t, none)
+
+	h, err := s.findHead(t.Context(), "p")
+	require.NoError(t, err)
+	h.Revision, h.Garbage = 2, []string{"mine"}
+	again, err := s.findHead(t.Context(), "p")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, again.Revision, "a head is its reader's")
+	require.NotContains(t, again.Garbage, "mine")
+
+	require.NoError(t, s.changeHead(t.Context(), "p", func(h *head) error { h.Revision = 3; return nil }))
+	require.EqualValues(t, 3, revisionOf(t, s))
+	require.NoError(t, s.changeHead(t.Context(), "q", func(*head) error { return nil }))
+	there, err := s.findHead(t.Context(), "q")
+	require.NoError(t, err)
+	require.NotNil(t, there, "what was not there is, once it is written")
+}
+
+// TestNothingIsKeptAfterAnUnknownOutcome has a write fail that the database may make
+// yet, and then one that says what came of it.
+func TestNothingIsKeptAfterAnUnknownOutcome(t *testing.T) {
+	s := sole(t)
+	require.ErrorIs(t, s.kept.writing("p", func() error { return errRaced }), errRaced)
+	require.EqualValues(t, 1, revisionOf(t, s))
+	behind(t, s, 70)
+	require.EqualValues(t, 1, revisionOf(t, s), "who lost a race knows that nothing was written")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h, err := s.findHead(t.Context(), "p")
+	require.NoError(t, err)
+	require.ErrorIs(t, s.saveHead(ctx, h, false), context.Canceled)
+	for revision := range int64(3) {
+		behind(t, s, 71+revision)
+		require.Equal(t, 71+revision, revisionOf(t, s))
+	}
+}
+
+func TestKept(t *testing.T) {
+	doc := func(n int) bson.Raw { return make(bson.Raw, n) }
+	t.Run("what was read across a write is not kept", func(t *testing.T) {
+		k := kept{on: true}
+		_, _, before := k.get("p")
+		require.NoError(t, k.writing("q", func() error {
+			_, _, during := k.get("p")
+			k.put("p", doc(1), before)
+			_, known, _ := k.get("p")
+			require.False(t, known)
+			k.put("p", doc(1), during)
+			return nil
+		}))
+		_, known, after := k.get("p")
+		require.True(t, known, "a write of another document ends nothing that was kept meanwhile")
+		require.NoError(t, k.writing("p", func() error { return nil }))
+		_, known, _ = k.get("p")
+		require.False(t, known)
+		k.put("p", doc(2), after)
+		_, known, _ = k.get("p")
+		require.False(t, known)
+	})
+	t.Run("documents", func(t *testing.T) {
+		k := kept{on: true}
+		for i := range 3 * maxKept {
+			k.put(fmt.Sprint(i), nil, 0)
+			require.LessOrEqual(t, len(k.docs), maxKept)
+			_, known, _ := k.get(fmt.Sprint(i))
+			require.True(t, known)
+		}
+	})
+	t.Run("bytes", func(t *testing.T) {
+		k := kept{on: true}
+		for i := range 20 {
+			k.put(fmt.Sprint(i%7), doc(maxKeptBytes/5+i), 0)
+			sum := 0
+			for _, raw := range k.docs {
+				sum += len(raw)
+			}
+			require.Equal(t, sum, k.bytes)
+			require.LessOrEqual(t, sum, maxKeptBytes)
+		}
+		k.put("huge", doc(maxKeptBytes+1), 0)
+		_, known, _ := k.get("huge")
+		require.False(t, known)
+	})
+	t.Run("off", func(t *testing.T) {
+		var k kept
+		k.put("p", doc(1), 0)
+		_, known, _ := k.get("p")
+		require.False(t, known)
+		k.on = true
+		k.put("p", doc(1), 0)
+		require.Error(t, k.writing("q", func() error { return errors.New("no answer") }))
+		_, known, n := k.get("p")
+		require.False(t, known)
+		k.put("p", doc(1), n)
+		_, known, _ = k.get("p")
+		require.False(t, known)
+	})
+}
+
+// TestKeptIsWhatIsThere has readers and writers of two documents at once: what is read
+// after a write has ended is never older than it.
+func TestKeptIsWhatIsThere(t *testing.T) {
+	k := kept{on: true}
+	var mu sync.Mutex
+	there := map[string]byte{}
+	look := func(id string) byte {
+		raw, known, writes := k.get(id)
+		if !known {
+			mu.Lock()
+			raw = bson.Raw{there[id]}
+			mu.Unlock()
+			k.put(id, raw, writes)
+		}
+		return raw[0]
+	}
+	var all sync.WaitGroup
+	for _, id := range []string{"p", "q"} {
+		all.Go(func() {
+			for n := range byte(200) {
+				err := k.writing(id, func() error {
+					mu.Lock()
+					defer mu.Unlock()
+					there[id] = n
+					return nil
+				})
+				if err != nil || look(id) != n {
+					t.Errorf("%s: not %d", id, n)
+				}
+			}
+		})
+		for range 4 {
+			all.Go(func() {
+				for last := byte(0); last < 199; {
+					now := look(id)
+					if now < last {
+						t.Errorf("%s: %d after %d", id, now, last)
+						return
+					}
+					last = now
+				}
+			})
+		}
+	}
+	all.Wait()
+}
