@@ -53,6 +53,11 @@ func (s *Store) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 		return authz.Committed{}, unavailable("written", err)
 	}
 	s.logins.follow(c.Base, w.after.revisions(), c.Changes)
+	for i := range c.Changes {
+		if r, ok := c.Changes[i].New.(authz.PolicyRevision); ok {
+			s.files.keep(r.Digest(), &r)
+		}
+	}
 	s.nudges.all()
 	return authz.Committed{At: w.after.revisions(), Entry: w.entry}, nil
 }

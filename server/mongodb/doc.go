@@ -26,6 +26,10 @@
 // that goes with the rest of it. What another process publishes or sets is read without
 // the roles, screens and rights that have not changed since ([Store.Renewed]).
 //
+// Where the embedded database is written to by one process alone ([Options].Sole), a
+// portal's head is kept in memory as it is stored, and so, on every database, are the
+// files of revisions, by their digest.
+//
 // A reader passes the generation of the [authz.Bundle] that it decides with.
 //
 // Failures to read are authz.Unavailable errors, which refuse; nothing here

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -197,4 +198,66 @@ func TestKeptIsWhatIsThere(t *testing.T) {
 		}
 	}
 	all.Wait()
+}
+
+func TestFileSets(t *testing.T) {
+	revision := func(text string) *authz.PolicyRevision {
+		return &authz.PolicyRevision{Files: map[string]string{"a.rego": text}}
+	}
+	var f fileSets
+	r := revision("package a")
+	digest := r.Digest()
+	require.Nil(t, f.get(digest))
+	f.keep(digest, r)
+	r.Files["a.rego"] = "package b"
+	f.get(digest)["a.rego"] = "package c"
+	require.Equal(t, map[string]string{"a.rego": "package a"}, f.get(digest), "it is nobody else's")
+
+	for i := range 3 * maxFileSets {
+		f.keep(fmt.Sprint(i), revision("x"))
+		require.LessOrEqual(t, len(f.sets), maxFileSets)
+	}
+	for i := range 20 {
+		f.keep(fmt.Sprint("large ", i), revision(strings.Repeat("x", maxFileSetBytes/3)))
+		sum := 0
+		for _, files := range f.sets {
+			sum += len(files["a.rego"])
+		}
+		require.Equal(t, sum, f.bytes)
+		require.LessOrEqual(t, sum, maxFileSetBytes)
+	}
+	f.keep("huge", revision(strings.Repeat("x", maxFileSetBytes+1)))
+	require.Nil(t, f.get("huge"))
+}
+
+// TestAReaderThatIsOvertakenTakesATurn writes after every read of a reader, until writes
+// have to wait for it.
+func TestAReaderThatIsOvertakenTakesATurn(t *testing.T) {
+	s := sole(t)
+	write := func() error { return s.changeHead(t.Context(), "p", func(h *head) error { h.Revision++; return nil }) }
+	reads, written := 0, make(chan error, 1)
+	h, err := s.steady(t.Context(), "p", func(h *head) int64 { return h.Revision }, func(_ context.Context, h *head) error {
+		if reads++; reads <= maxTorn {
+			return write()
+		}
+		go func() { written <- write() }()
+		select {
+		case <-written:
+			t.Error("written while it is read")
+		case <-time.After(100 * time.Millisecond):
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, maxTorn+1, reads)
+	require.EqualValues(t, 1+maxTorn, h.Revision)
+	require.NoError(t, <-written)
+	require.EqualValues(t, 2+maxTorn, revisionOf(t, s))
+
+	gone := errors.New("gone")
+	_, err = s.steadyInTurn(t.Context(), "p", func(context.Context, *head) error { return gone })
+	require.Equal(t, authz.Unavailable, authz.KindOf(err))
+	require.ErrorIs(t, err, gone)
+	_, err = s.steadyInTurn(t.Context(), "q", func(context.Context, *head) error { return nil })
+	require.Equal(t, authz.NotFound, authz.KindOf(err))
 }

@@ -83,34 +83,26 @@ func (s *Store) published(ctx context.Context, h *head) (*authz.PolicyRevision, 
 
 // wholeRevision returns the revision with the very files that were stored with it.
 func (s *Store) wholeRevision(ctx context.Context, portal string, number int64) (*authz.PolicyRevision, error) {
-	r, d, err := s.findRevision(ctx, portal, number)
-	switch {
-	case err != nil:
-		return nil, err
-	case d == nil:
-		return nil, absent(authz.PolicyRevision{Number: number}.Key(), portal)
-	case r.Digest() != d.Digest:
-		return nil, torn(portal, number)
-	}
-	return r, nil
-}
-
-// findRevision returns what is stored of the revision, nil when there is none.
-func (s *Store) findRevision(ctx context.Context, portal string, number int64) (*authz.PolicyRevision, *policyDoc, error) {
 	id := policyID(portal, number)
 	d, err := findIn[policyDoc](ctx, s, policies, id)
-	if err != nil || d == nil {
-		return nil, nil, err
-	}
-	files, err := findIn[filesDoc](ctx, s, policyFiles, id)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if d == nil {
+		return nil, absent(authz.PolicyRevision{Number: number}.Key(), portal)
 	}
 	r := d.revision()
-	if files != nil {
-		r.Files = files.files()
+	if r.Files = s.files.get(d.Digest); r.Files != nil {
+		return &r, nil
 	}
-	return &r, d, nil
+	if r.Files, err = s.filesOf(ctx, id); err != nil {
+		return nil, err
+	}
+	if r.Digest() != d.Digest {
+		return nil, torn(portal, number)
+	}
+	s.files.keep(d.Digest, &r)
+	return &r, nil
 }
 
 func torn(portal string, number int64) error {
@@ -123,14 +115,19 @@ func (s *Store) policyEntity(ctx context.Context, portal string, k authz.Key) (a
 	if !plausible(portal) || !ok {
 		return authz.Versioned{}, absent(k, portal)
 	}
-	r, d, err := s.findRevision(ctx, portal, number)
-	switch {
-	case err != nil:
+	id := policyID(portal, number)
+	d, err := findIn[policyDoc](ctx, s, policies, id)
+	if err != nil {
 		return authz.Versioned{}, unavailable("read", err)
-	case d == nil:
+	}
+	if d == nil {
 		return authz.Versioned{}, absent(k, portal)
 	}
-	return d.Meta.versioned(*r), nil
+	r := d.revision()
+	if r.Files, err = s.filesOf(ctx, id); err != nil {
+		return authz.Versioned{}, unavailable("read", err)
+	}
+	return d.Meta.versioned(r), nil
 }
 
 // policyNumber returns the number that is the id of a revision.

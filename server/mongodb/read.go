@@ -139,7 +139,8 @@ func (s *Store) World(ctx context.Context, portal string) (*authz.World, error) 
 }
 
 // steady calls read with the portal's head until the generation and the revision
-// that matters are the same after it as before.
+// that matters are the same after it as before. A reader that is overtaken time and
+// again takes a writer's turn, where all writers take turns.
 func (s *Store) steady(ctx context.Context, portal string, revision func(*head) int64, read func(context.Context, *head) error) (*head, error) {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
@@ -167,7 +168,24 @@ func (s *Store) steady(ctx context.Context, portal string, revision func(*head) 
 			return nil, unavailable("read", err)
 		}
 	}
+	if s.opts.Sole {
+		return s.steadyInTurn(ctx, portal, read)
+	}
 	return nil, authz.Errorf(authz.Unavailable, "portal %q changes faster than it can be read: try again later", portal)
+}
+
+// steadyInTurn has every write wait while the portal is read.
+func (s *Store) steadyInTurn(ctx context.Context, portal string, read func(context.Context, *head) error) (h *head, err error) {
+	err = s.inTurn(ctx, func(ctx context.Context) error {
+		if h, err = s.current(ctx, portal); err != nil {
+			return err
+		}
+		return read(ctx, h)
+	})
+	if err != nil {
+		return nil, unavailable("read", err)
+	}
+	return h, nil
 }
 
 func (s *Store) loadBundle(ctx context.Context, h *head, known *authz.Bundle) (*authz.Bundle, error) {

@@ -42,6 +42,7 @@ func (o *Options) withDefaults() *Options {
 	d.Timeout = cmp.Or(d.Timeout, 5*time.Second)
 	d.Grace = cmp.Or(d.Grace, 2*time.Minute)
 	d.Lease = cmp.Or(d.Lease, time.Minute)
+	d.Sole = d.Sole && d.Embedded
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -61,6 +62,7 @@ type Store struct {
 	unfinished atomic.Bool
 
 	kept   kept
+	files  fileSets
 	logins logins
 	nudges nudges
 	agenda agenda
@@ -112,7 +114,7 @@ func connect(o *Options) (*Store, error) {
 	}
 	s.turn <- struct{}{}
 	s.unfinished.Store(o.Embedded)
-	s.kept.on = o.Embedded && o.Sole
+	s.kept.on = o.Sole
 	s.broom <- struct{}{}
 	return s, nil
 }
