@@ -112,7 +112,12 @@ func open(t *testing.T, o mongodb.Options) *mongodb.Store {
 	if o.URI == embeddedURI {
 		require.NoError(t, embedded.Index(t.Context(), o.Database))
 	}
-	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	t.Cleanup(func() {
+		kept, stored, err := s.Unlike(context.Background())
+		require.NoError(t, err)
+		require.Equal(t, stored, kept, "what is kept in memory is what is stored")
+		require.NoError(t, s.Close(context.Background()))
+	})
 	return s
 }
 

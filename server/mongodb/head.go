@@ -165,15 +165,19 @@ func (s *Store) tryHead(ctx context.Context, portal string, fn func(*head) error
 }
 
 func (s *Store) saveHead(ctx context.Context, h *head, fresh bool) error {
-	return s.kept.writing(h.ID, func() error { return s.replaceHead(ctx, h, fresh) })
+	raw, err := bson.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return s.kept.writing(h.ID, raw, func() error { return s.writeHead(ctx, h, raw, fresh) })
 }
 
-func (s *Store) replaceHead(ctx context.Context, h *head, fresh bool) error {
+func (s *Store) writeHead(ctx context.Context, h *head, raw bson.Raw, fresh bool) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	c := s.db.Collection(portals)
 	if fresh {
-		_, err := c.InsertOne(ctx, h)
+		_, err := c.InsertOne(ctx, raw)
 		if mongo.IsDuplicateKeyError(err) {
 			return errRaced
 		}
@@ -185,7 +189,7 @@ func (s *Store) replaceHead(ctx context.Context, h *head, fresh bool) error {
 	if !s.opts.Embedded {
 		unchanged = append(unchanged, bson.E{Key: "version", Value: h.Version - 1})
 	}
-	res, err := c.ReplaceOne(ctx, unchanged, h)
+	res, err := c.ReplaceOne(ctx, unchanged, raw)
 	if err == nil && res.MatchedCount == 0 {
 		return errRaced
 	}

@@ -54,7 +54,7 @@ func (s *Store) finish(ctx context.Context) error {
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	err = s.kept.writing(intentID, func() error {
+	err = s.kept.writing(intentID, nil, func() error {
 		// By the import's own token: the intent of a later import stays.
 		_, err := s.db.Collection(portals).DeleteOne(ctx, bson.D{{Key: "_id", Value: intentID}, {Key: "import", Value: in.Import}})
 		return err
@@ -110,7 +110,7 @@ func (s *Store) commit(ctx context.Context, in *intent, next map[string]portalFi
 			}
 			ctx, cancel := s.bounded(ctx)
 			defer cancel()
-			return s.kept.writing(intentID, func() error {
+			return s.kept.writing(intentID, nil, func() error {
 				_, err := s.db.Collection(portals).InsertOne(ctx, in)
 				return err
 			})

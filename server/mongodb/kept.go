@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -56,16 +57,19 @@ func (k *kept) drop(id string) {
 	delete(k.docs, id)
 }
 
-// writing makes a write of the document. After one whose outcome is not known, which the
-// database may make yet, nothing is kept any longer.
-func (k *kept) writing(id string, write func() error) error {
-	k.written(id, nil)
+// writing makes a write after which the document is raw, or unknown for nil. After one
+// whose outcome is not known, which the database may make yet, nothing is kept any longer.
+func (k *kept) writing(id string, raw bson.Raw, write func() error) error {
+	began := k.wrote(id, nil)
 	err := write()
-	k.written(id, err)
+	ended := k.wrote(id, err)
+	if err == nil && ended == began+1 && raw != nil && storedAsIs(raw) {
+		k.put(id, raw, ended)
+	}
 	return err
 }
 
-func (k *kept) written(id string, err error) {
+func (k *kept) wrote(id string, err error) (writes int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.writes++
@@ -73,6 +77,28 @@ func (k *kept) written(id string, err error) {
 	if err != nil && !errors.Is(err, errRaced) && !mongo.IsDuplicateKeyError(err) {
 		k.on, k.docs, k.bytes = false, nil, 0
 	}
+	return k.writes
+}
+
+// storedAsIs reports whether a document is found as it was written: the embedded database
+// puts other characters in the place of what is no UTF-8.
+func storedAsIs(raw bson.Raw) bool {
+	elements, err := raw.Elements()
+	if err != nil {
+		return false
+	}
+	for _, e := range elements {
+		v := e.Value()
+		text, isText := v.StringValueOK()
+		within, isDocument := v.DocumentOK()
+		if list, isList := v.ArrayOK(); isList {
+			within, isDocument = bson.Raw(list), true
+		}
+		if !utf8.ValidString(e.Key()) || isText && !utf8.ValidString(text) || isDocument && !storedAsIs(within) {
+			return false
+		}
+	}
+	return true
 }
 
 // findKept returns the document of the collection of heads with the _id, or nil when

@@ -65,6 +65,12 @@ func TestHeadsAreKept(t *testing.T) {
 
 	require.NoError(t, s.changeHead(t.Context(), "p", func(h *head) error { h.Revision = 3; return nil }))
 	require.EqualValues(t, 3, revisionOf(t, s))
+	behind(t, s, 71)
+	require.EqualValues(t, 3, revisionOf(t, s), "what is written is not read")
+	require.NoError(t, s.changeHead(t.Context(), "p", func(h *head) error { h.UpdatedBy = "\xff"; return nil }))
+	h, err = s.findHead(t.Context(), "p")
+	require.NoError(t, err)
+	require.Equal(t, "\uFFFD", h.UpdatedBy, "as it is stored, and so as it will be found")
 	require.NoError(t, s.changeHead(t.Context(), "q", func(*head) error { return nil }))
 	there, err := s.findHead(t.Context(), "q")
 	require.NoError(t, err)
@@ -75,7 +81,7 @@ func TestHeadsAreKept(t *testing.T) {
 // yet, and then one that says what came of it.
 func TestNothingIsKeptAfterAnUnknownOutcome(t *testing.T) {
 	s := sole(t)
-	require.ErrorIs(t, s.kept.writing("p", func() error { return errRaced }), errRaced)
+	require.ErrorIs(t, s.kept.writing("p", nil, func() error { return errRaced }), errRaced)
 	require.EqualValues(t, 1, revisionOf(t, s))
 	behind(t, s, 70)
 	require.EqualValues(t, 1, revisionOf(t, s), "who lost a race knows that nothing was written")
@@ -96,7 +102,7 @@ func TestKept(t *testing.T) {
 	t.Run("what was read across a write is not kept", func(t *testing.T) {
 		k := kept{on: true}
 		_, _, before := k.get("p")
-		require.NoError(t, k.writing("q", func() error {
+		require.NoError(t, k.writing("q", nil, func() error {
 			_, _, during := k.get("p")
 			k.put("p", doc(1), before)
 			_, known, _ := k.get("p")
@@ -106,7 +112,7 @@ func TestKept(t *testing.T) {
 		}))
 		_, known, after := k.get("p")
 		require.True(t, known, "a write of another document ends nothing that was kept meanwhile")
-		require.NoError(t, k.writing("p", func() error { return nil }))
+		require.NoError(t, k.writing("p", nil, func() error { return nil }))
 		_, known, _ = k.get("p")
 		require.False(t, known)
 		k.put("p", doc(2), after)
@@ -144,7 +150,7 @@ func TestKept(t *testing.T) {
 		require.False(t, known)
 		k.on = true
 		k.put("p", doc(1), 0)
-		require.Error(t, k.writing("q", func() error { return errors.New("no answer") }))
+		require.Error(t, k.writing("q", nil, func() error { return errors.New("no answer") }))
 		_, known, n := k.get("p")
 		require.False(t, known)
 		k.put("p", doc(1), n)
@@ -156,27 +162,38 @@ func TestKept(t *testing.T) {
 // TestKeptIsWhatIsThere has readers and writers of two documents at once: what is read
 // after a write has ended is never older than it.
 func TestKeptIsWhatIsThere(t *testing.T) {
+	numbered := func(n int) bson.Raw {
+		raw, err := bson.Marshal(bson.D{{Key: "n", Value: int64(n)}})
+		require.NoError(t, err)
+		return raw
+	}
 	k := kept{on: true}
 	var mu sync.Mutex
-	there := map[string]byte{}
-	look := func(id string) byte {
+	there := map[string]bson.Raw{"p": numbered(0), "q": numbered(0)}
+	look := func(id string) int {
 		raw, known, writes := k.get(id)
 		if !known {
 			mu.Lock()
-			raw = bson.Raw{there[id]}
+			raw = there[id]
 			mu.Unlock()
 			k.put(id, raw, writes)
 		}
-		return raw[0]
+		return int(raw.Lookup("n").Int64())
 	}
+	const last = 1000
 	var all sync.WaitGroup
-	for _, id := range []string{"p", "q"} {
+	for id, said := range map[string]bool{"p": true, "q": false} {
 		all.Go(func() {
-			for n := range byte(200) {
-				err := k.writing(id, func() error {
+			for n := range last + 1 {
+				raw := numbered(n)
+				become := raw
+				if !said {
+					become = nil
+				}
+				err := k.writing(id, become, func() error {
 					mu.Lock()
 					defer mu.Unlock()
-					there[id] = n
+					there[id] = raw
 					return nil
 				})
 				if err != nil || look(id) != n {
@@ -186,18 +203,37 @@ func TestKeptIsWhatIsThere(t *testing.T) {
 		})
 		for range 4 {
 			all.Go(func() {
-				for last := byte(0); last < 199; {
+				for before := 0; before < last; {
 					now := look(id)
-					if now < last {
-						t.Errorf("%s: %d after %d", id, now, last)
+					if now < before {
+						t.Errorf("%s: %d after %d", id, now, before)
 						return
 					}
-					last = now
+					before = now
 				}
 			})
 		}
 	}
 	all.Wait()
+}
+
+func TestStoredAsIs(t *testing.T) {
+	for _, tc := range []struct {
+		doc  any
+		want bool
+	}{
+		{bson.D{}, true},
+		{bson.D{{Key: "a", Value: "ü"}, {Key: "b", Value: bson.D{{Key: "c", Value: bson.A{"x", int64(1), 1.5, nil, true, time.Now()}}}}}, true},
+		{bson.D{{Key: "a", Value: "\xff"}}, false},
+		{bson.D{{Key: "\xff", Value: 1}}, false},
+		{bson.D{{Key: "a", Value: bson.D{{Key: "b", Value: "\xff"}}}}, false},
+		{bson.D{{Key: "a", Value: bson.A{"x", bson.A{bson.D{{Key: "b", Value: "\xff"}}}}}}, false},
+	} {
+		raw, err := bson.Marshal(tc.doc)
+		require.NoError(t, err)
+		require.Equal(t, tc.want, storedAsIs(raw), tc.doc)
+	}
+	require.False(t, storedAsIs(bson.Raw{1}))
 }
 
 func TestFileSets(t *testing.T) {
