@@ -16,13 +16,13 @@ func (s *Store) Unlike(ctx context.Context) (kept, stored bson.Raw, err error) {
 	s.kept.mu.Lock()
 	docs := maps.Clone(s.kept.docs)
 	s.kept.mu.Unlock()
-	for id, raw := range docs {
-		_, _, writes := s.kept.get(id)
-		found, err := s.db.Collection(portals).FindOne(ctx, byID(id)).Raw()
+	for p, raw := range docs {
+		_, _, writes := s.kept.get(p)
+		found, err := s.db.Collection(p.collection).FindOne(ctx, byID(p.id)).Raw()
 		if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, nil, err
 		}
-		if now, known, after := s.kept.get(id); known && after == writes && bytes.Equal(now, raw) && !bytes.Equal(raw, found) {
+		if now, known, after := s.kept.get(p); known && after == writes && bytes.Equal(now, raw) && !bytes.Equal(raw, found) {
 			return raw, found, nil
 		}
 	}

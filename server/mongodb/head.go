@@ -118,7 +118,7 @@ func byID(id string) bson.D { return bson.D{{Key: "_id", Value: id}} }
 
 // findHead returns the portal's head, or nil when there is none.
 func (s *Store) findHead(ctx context.Context, portal string) (*head, error) {
-	return findKept[head](ctx, s, portal)
+	return findKept[head](ctx, s, place{portals, portal})
 }
 
 // current returns the head of a portal that has data.
@@ -169,7 +169,7 @@ func (s *Store) saveHead(ctx context.Context, h *head, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	return s.kept.writing(h.ID, raw, func() error { return s.writeHead(ctx, h, raw, fresh) })
+	return s.kept.writing(map[place]bson.Raw{{portals, h.ID}: raw}, func() error { return s.writeHead(ctx, h, raw, fresh) })
 }
 
 func (s *Store) writeHead(ctx context.Context, h *head, raw bson.Raw, fresh bool) error {
@@ -295,10 +295,15 @@ func (s *Store) Head(ctx context.Context, portal string) (authz.PortalRevision, 
 // small query, fit for polling; it completes an import that it finds committed
 // but not finished.
 func (s *Store) Portals(ctx context.Context) ([]authz.PortalRevision, error) {
+	return s.portalsOf(ctx, s.heads)
+}
+
+// portalsOf is Portals of the heads that list returns.
+func (s *Store) portalsOf(ctx context.Context, list func(context.Context) ([]head, bool, error)) ([]authz.PortalRevision, error) {
 	if err := s.completed(ctx); err != nil {
 		return nil, unavailable("read", err)
 	}
-	heads, pending, err := s.heads(ctx)
+	heads, pending, err := list(ctx)
 	if err == nil && pending {
 		if err = s.finish(ctx); err == nil {
 			heads, _, err = s.heads(ctx)
@@ -325,6 +330,7 @@ func (s *Store) heads(ctx context.Context) (heads []head, pending bool, err erro
 	for _, f := range []string{"revision", "config_revision", "generation", "previous", "retired_at", "garbage", "lease.until"} {
 		fields = append(fields, bson.E{Key: f, Value: 1})
 	}
+	writes := s.kept.count()
 	cur, err := s.db.Collection(portals).Find(ctx, bson.D{}, options.Find().SetProjection(fields).SetSort(bson.D{{Key: "_id", Value: 1}}))
 	if err != nil {
 		return nil, false, err
@@ -340,5 +346,25 @@ func (s *Store) heads(ctx context.Context) (heads []head, pending bool, err erro
 		}
 		kept = append(kept, h)
 	}
+	s.kept.list(each(kept, func(h head) string { return h.ID }), writes)
 	return kept, pending, nil
+}
+
+// knownHeads is heads without asking the database for what is kept. The heads are whole.
+func (s *Store) knownHeads(ctx context.Context) (heads []head, pending bool, err error) {
+	ids, known := s.kept.listed()
+	if !known {
+		return s.heads(ctx)
+	}
+	for _, id := range ids {
+		h, err := s.findHead(ctx, id)
+		if err != nil {
+			return nil, false, err
+		}
+		if h != nil {
+			heads = append(heads, *h)
+		}
+	}
+	in, err := s.findIntent(ctx)
+	return heads, in != nil, err
 }

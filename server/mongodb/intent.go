@@ -34,7 +34,7 @@ type flip struct {
 
 // findIntent returns the intent, or nil when no import waits to be finished.
 func (s *Store) findIntent(ctx context.Context) (*intent, error) {
-	return findKept[intent](ctx, s, intentID)
+	return findKept[intent](ctx, s, place{portals, intentID})
 }
 
 // finish completes a committed import, if there is one. It may be called by
@@ -54,7 +54,7 @@ func (s *Store) finish(ctx context.Context) error {
 	}
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	err = s.kept.writing(intentID, nil, func() error {
+	err = s.kept.writing(map[place]bson.Raw{{portals, intentID}: nil}, func() error {
 		// By the import's own token: the intent of a later import stays.
 		_, err := s.db.Collection(portals).DeleteOne(ctx, bson.D{{Key: "_id", Value: intentID}, {Key: "import", Value: in.Import}})
 		return err
@@ -110,7 +110,7 @@ func (s *Store) commit(ctx context.Context, in *intent, next map[string]portalFi
 			}
 			ctx, cancel := s.bounded(ctx)
 			defer cancel()
-			return s.kept.writing(intentID, nil, func() error {
+			return s.kept.writing(map[place]bson.Raw{{portals, intentID}: nil}, func() error {
 				_, err := s.db.Collection(portals).InsertOne(ctx, in)
 				return err
 			})

@@ -3,6 +3,7 @@ package mongodb
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -10,74 +11,129 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// Bounds of what a Store keeps of the portals' heads. What goes beyond is read again.
+// Bounds of the documents that a Store keeps. What goes beyond is read again.
 const (
 	maxKept      = 1024 // documents, those that are not there included
 	maxKeptBytes = 8 << 20
 )
 
-// kept holds documents of the collection of heads as they are stored. Each write reads
-// them several times, and the embedded database takes milliseconds for one: where nobody
-// else writes to it they are kept. The zero value keeps nothing.
+// place is where a document is.
+type place struct{ collection, id string }
+
+// kept holds portals' heads, and the revisions of policies without their files, as they
+// are stored. Each write reads them several times, and the embedded database takes
+// milliseconds for one: where nobody else writes to it they are kept. The zero value keeps
+// nothing.
 type kept struct {
 	mu     sync.Mutex
 	on     bool
-	docs   map[string]bson.Raw // by _id; nil: there is none
+	docs   map[place]bson.Raw // nil: there is none
 	bytes  int
-	writes int // begun or ended; what was read across one is not kept
+	heads  []string // ids of all heads; nil: not known
+	writes int      // begun or ended; what was read across one is not kept
 }
 
-func (k *kept) get(id string) (raw bson.Raw, known bool, writes int) {
+func (k *kept) count() (writes int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	raw, known = k.docs[id]
+	return k.writes
+}
+
+// list keeps the ids of all heads, read after that many writes.
+func (k *kept) list(ids []string, writes int) {
+	slices.Sort(ids)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.on && k.writes == writes && len(ids) <= maxKept {
+		k.heads = ids
+	}
+}
+
+func (k *kept) listed() (ids []string, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.heads, k.heads != nil
+}
+
+func (k *kept) get(p place) (raw bson.Raw, known bool, writes int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	raw, known = k.docs[p]
 	return raw, known, k.writes
 }
 
 // put keeps what was read after that many writes, unless there have been others since.
-func (k *kept) put(id string, raw bson.Raw, writes int) {
+func (k *kept) put(p place, raw bson.Raw, writes int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.on || k.writes != writes || len(raw) > maxKeptBytes {
 		return
 	}
-	k.drop(id)
+	k.drop(p)
 	if len(k.docs) >= maxKept || k.bytes+len(raw) > maxKeptBytes {
 		k.docs, k.bytes = nil, 0
 	}
 	if k.docs == nil {
-		k.docs = make(map[string]bson.Raw)
+		k.docs = make(map[place]bson.Raw)
 	}
-	k.docs[id] = raw
+	k.docs[p] = raw
 	k.bytes += len(raw)
 }
 
-func (k *kept) drop(id string) {
-	k.bytes -= len(k.docs[id])
-	delete(k.docs, id)
+func (k *kept) drop(p place) {
+	k.bytes -= len(k.docs[p])
+	delete(k.docs, p)
 }
 
-// writing makes a write after which the document is raw, or unknown for nil. After one
-// whose outcome is not known, which the database may make yet, nothing is kept any longer.
-func (k *kept) writing(id string, raw bson.Raw, write func() error) error {
-	began := k.wrote(id, nil)
-	err := write()
-	ended := k.wrote(id, err)
-	if err == nil && ended == began+1 && raw != nil && storedAsIs(raw) {
-		k.put(id, raw, ended)
+// writing makes a write after which the documents are as given, or unknown for nil. After
+// one whose outcome is not known, which the database may make yet, nothing is kept any
+// longer.
+func (k *kept) writing(docs map[place]bson.Raw, write func() error) error {
+	if len(docs) == 0 {
+		return write()
 	}
-	return err
+	began := k.wrote(docs, nil)
+	err := write()
+	ended := k.wrote(docs, err)
+	if err != nil || ended != began+1 {
+		return err
+	}
+	for p, raw := range docs {
+		if raw != nil && storedAsIs(raw) {
+			k.put(p, raw, ended)
+		}
+	}
+	return nil
 }
 
-func (k *kept) wrote(id string, err error) (writes int) {
+func (k *kept) wrote(docs map[place]bson.Raw, err error) (writes int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.writes++
-	k.drop(id)
+	for p := range docs {
+		k.drop(p)
+		if _, there := slices.BinarySearch(k.heads, p.id); p.collection == portals && !there {
+			k.heads = nil
+		}
+	}
 	if err != nil && !errors.Is(err, errRaced) && !mongo.IsDuplicateKeyError(err) {
-		k.on, k.docs, k.bytes = false, nil, 0
+		k.on, k.docs, k.bytes, k.heads = false, nil, 0, nil
 	}
 	return k.writes
+}
+
+// keptOf returns those of the documents that ops write which may be kept.
+func keptOf(ops []op) map[place]bson.Raw {
+	var docs map[place]bson.Raw
+	for _, o := range ops {
+		if o.Collection == policies {
+			if docs == nil {
+				docs = make(map[place]bson.Raw)
+			}
+			docs[place{o.Collection, o.ID}] = o.Doc
+		}
+	}
+	return docs
 }
 
 // storedAsIs reports whether a document is found as it was written: the embedded database
@@ -101,19 +157,18 @@ func storedAsIs(raw bson.Raw) bool {
 	return true
 }
 
-// findKept returns the document of the collection of heads with the _id, or nil when
-// there is none.
-func findKept[D any](ctx context.Context, s *Store, id string) (*D, error) {
-	raw, known, writes := s.kept.get(id)
+// findKept returns the document that is there, or nil when there is none.
+func findKept[D any](ctx context.Context, s *Store, p place) (*D, error) {
+	raw, known, writes := s.kept.get(p)
 	if !known {
 		ctx, cancel := s.bounded(ctx)
 		defer cancel()
 		var err error
-		raw, err = s.db.Collection(portals).FindOne(ctx, byID(id)).Raw()
+		raw, err = s.db.Collection(p.collection).FindOne(ctx, byID(p.id)).Raw()
 		if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
 			return nil, err
 		}
-		s.kept.put(id, raw, writes)
+		s.kept.put(p, raw, writes)
 	}
 	if raw == nil {
 		return nil, nil

@@ -77,11 +77,59 @@ func TestHeadsAreKept(t *testing.T) {
 	require.NotNil(t, there, "what was not there is, once it is written")
 }
 
+// TestHeadsAreListedFromMemory tells by changes behind the Store where a list comes from.
+func TestHeadsAreListedFromMemory(t *testing.T) {
+	s := sole(t)
+	list := func(heads func(context.Context) ([]head, bool, error)) (all []string, pending bool) {
+		t.Helper()
+		found, pending, err := heads(t.Context())
+		require.NoError(t, err)
+		for i := range found {
+			all = append(all, fmt.Sprint(found[i].ID, " ", found[i].Revision))
+		}
+		return all, pending
+	}
+	known, _ := list(s.knownHeads)
+	require.Equal(t, []string{"p 1"}, known)
+	behind(t, s, 70)
+	known, _ = list(s.knownHeads)
+	require.Equal(t, []string{"p 1"}, known)
+	read, _ := list(s.heads)
+	require.Equal(t, []string{"p 70"}, read)
+	behind(t, s, 1)
+
+	require.NoError(t, s.changeHead(t.Context(), "a", func(h *head) error { h.Revision = 5; return nil }))
+	known, _ = list(s.knownHeads)
+	require.Equal(t, []string{"a 5", "p 1"}, known, "a new one shows")
+	require.NoError(t, s.changeHead(t.Context(), "a", func(h *head) error { h.Revision = 6; return nil }))
+	known, _ = list(s.knownHeads)
+	require.Equal(t, []string{"a 6", "p 1"}, known)
+
+	for i := range maxKept {
+		s.kept.put(place{policies, fmt.Sprint(i)}, nil, s.kept.count())
+	}
+	known, pending := list(s.knownHeads)
+	require.Equal(t, []string{"a 6", "p 1"}, known, "what is kept no longer is read")
+	require.False(t, pending)
+	require.NoError(t, s.commit(t.Context(), &intent{ID: intentID, Import: "x"}, nil))
+	_, pending = list(s.knownHeads)
+	require.True(t, pending)
+	_, err := s.Portals(t.Context())
+	require.NoError(t, err)
+	_, pending = list(s.knownHeads)
+	require.False(t, pending, "it is finished")
+
+	require.ErrorIs(t, s.kept.writing(map[place]bson.Raw{{portals, "p"}: nil}, func() error { return context.Canceled }), context.Canceled)
+	behind(t, s, 71)
+	known, _ = list(s.knownHeads)
+	require.Equal(t, []string{"a 6", "p 71"}, known)
+}
+
 // TestNothingIsKeptAfterAnUnknownOutcome has a write fail that the database may make
 // yet, and then one that says what came of it.
 func TestNothingIsKeptAfterAnUnknownOutcome(t *testing.T) {
 	s := sole(t)
-	require.ErrorIs(t, s.kept.writing("p", nil, func() error { return errRaced }), errRaced)
+	require.ErrorIs(t, s.kept.writing(map[place]bson.Raw{{portals, "p"}: nil}, func() error { return errRaced }), errRaced)
 	require.EqualValues(t, 1, revisionOf(t, s))
 	behind(t, s, 70)
 	require.EqualValues(t, 1, revisionOf(t, s), "who lost a race knows that nothing was written")
@@ -99,39 +147,40 @@ func TestNothingIsKeptAfterAnUnknownOutcome(t *testing.T) {
 
 func TestKept(t *testing.T) {
 	doc := func(n int) bson.Raw { return make(bson.Raw, n) }
+	p, q := place{portals, "p"}, place{policies, "q"}
 	t.Run("what was read across a write is not kept", func(t *testing.T) {
 		k := kept{on: true}
-		_, _, before := k.get("p")
-		require.NoError(t, k.writing("q", nil, func() error {
-			_, _, during := k.get("p")
-			k.put("p", doc(1), before)
-			_, known, _ := k.get("p")
+		_, _, before := k.get(p)
+		require.NoError(t, k.writing(map[place]bson.Raw{q: nil}, func() error {
+			_, _, during := k.get(p)
+			k.put(p, doc(1), before)
+			_, known, _ := k.get(p)
 			require.False(t, known)
-			k.put("p", doc(1), during)
+			k.put(p, doc(1), during)
 			return nil
 		}))
-		_, known, after := k.get("p")
+		_, known, after := k.get(p)
 		require.True(t, known, "a write of another document ends nothing that was kept meanwhile")
-		require.NoError(t, k.writing("p", nil, func() error { return nil }))
-		_, known, _ = k.get("p")
+		require.NoError(t, k.writing(map[place]bson.Raw{p: nil}, func() error { return nil }))
+		_, known, _ = k.get(p)
 		require.False(t, known)
-		k.put("p", doc(2), after)
-		_, known, _ = k.get("p")
+		k.put(p, doc(2), after)
+		_, known, _ = k.get(p)
 		require.False(t, known)
 	})
 	t.Run("documents", func(t *testing.T) {
 		k := kept{on: true}
 		for i := range 3 * maxKept {
-			k.put(fmt.Sprint(i), nil, 0)
+			k.put(place{portals, fmt.Sprint(i)}, nil, 0)
 			require.LessOrEqual(t, len(k.docs), maxKept)
-			_, known, _ := k.get(fmt.Sprint(i))
+			_, known, _ := k.get(place{portals, fmt.Sprint(i)})
 			require.True(t, known)
 		}
 	})
 	t.Run("bytes", func(t *testing.T) {
 		k := kept{on: true}
 		for i := range 20 {
-			k.put(fmt.Sprint(i%7), doc(maxKeptBytes/5+i), 0)
+			k.put(place{policies, fmt.Sprint(i % 7)}, doc(maxKeptBytes/5+i), 0)
 			sum := 0
 			for _, raw := range k.docs {
 				sum += len(raw)
@@ -139,22 +188,22 @@ func TestKept(t *testing.T) {
 			require.Equal(t, sum, k.bytes)
 			require.LessOrEqual(t, sum, maxKeptBytes)
 		}
-		k.put("huge", doc(maxKeptBytes+1), 0)
-		_, known, _ := k.get("huge")
+		k.put(q, doc(maxKeptBytes+1), 0)
+		_, known, _ := k.get(q)
 		require.False(t, known)
 	})
 	t.Run("off", func(t *testing.T) {
 		var k kept
-		k.put("p", doc(1), 0)
-		_, known, _ := k.get("p")
+		k.put(p, doc(1), 0)
+		_, known, _ := k.get(p)
 		require.False(t, known)
 		k.on = true
-		k.put("p", doc(1), 0)
-		require.Error(t, k.writing("q", nil, func() error { return errors.New("no answer") }))
-		_, known, n := k.get("p")
+		k.put(p, doc(1), 0)
+		require.Error(t, k.writing(map[place]bson.Raw{q: nil}, func() error { return errors.New("no answer") }))
+		_, known, n := k.get(p)
 		require.False(t, known)
-		k.put("p", doc(1), n)
-		_, known, _ = k.get("p")
+		k.put(p, doc(1), n)
+		_, known, _ = k.get(p)
 		require.False(t, known)
 	})
 }
@@ -171,18 +220,20 @@ func TestKeptIsWhatIsThere(t *testing.T) {
 	var mu sync.Mutex
 	there := map[string]bson.Raw{"p": numbered(0), "q": numbered(0)}
 	look := func(id string) int {
-		raw, known, writes := k.get(id)
+		at := place{portals, id}
+		raw, known, writes := k.get(at)
 		if !known {
 			mu.Lock()
 			raw = there[id]
 			mu.Unlock()
-			k.put(id, raw, writes)
+			k.put(at, raw, writes)
 		}
 		return int(raw.Lookup("n").Int64())
 	}
 	const last = 1000
 	var all sync.WaitGroup
 	for id, said := range map[string]bool{"p": true, "q": false} {
+		at := place{portals, id}
 		all.Go(func() {
 			for n := range last + 1 {
 				raw := numbered(n)
@@ -190,7 +241,7 @@ func TestKeptIsWhatIsThere(t *testing.T) {
 				if !said {
 					become = nil
 				}
-				err := k.writing(id, become, func() error {
+				err := k.writing(map[place]bson.Raw{at: become}, func() error {
 					mu.Lock()
 					defer mu.Unlock()
 					there[id] = raw

@@ -76,8 +76,12 @@ func (s *Store) settled(ctx context.Context, w *write) (op, error) {
 // connection for each, and comes to a standstill when it has no more.
 const embeddedBatch = 10
 
-// do makes the changes of documents in batches.
+// do makes the changes of documents.
 func (s *Store) do(ctx context.Context, ops []op) error {
+	return s.kept.writing(keptOf(ops), func() error { return s.inBatches(ctx, ops) })
+}
+
+func (s *Store) inBatches(ctx context.Context, ops []op) error {
 	var collection string
 	var models []mongo.WriteModel
 	bytes, most := 0, maxBatchDocs

@@ -84,7 +84,7 @@ func (s *Store) published(ctx context.Context, h *head) (*authz.PolicyRevision, 
 // wholeRevision returns the revision with the very files that were stored with it.
 func (s *Store) wholeRevision(ctx context.Context, portal string, number int64) (*authz.PolicyRevision, error) {
 	id := policyID(portal, number)
-	d, err := findIn[policyDoc](ctx, s, policies, id)
+	d, err := findKept[policyDoc](ctx, s, place{policies, id})
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (s *Store) policyEntity(ctx context.Context, portal string, k authz.Key) (a
 		return authz.Versioned{}, absent(k, portal)
 	}
 	id := policyID(portal, number)
-	d, err := findIn[policyDoc](ctx, s, policies, id)
+	d, err := findKept[policyDoc](ctx, s, place{policies, id})
 	if err != nil {
 		return authz.Versioned{}, unavailable("read", err)
 	}
@@ -178,7 +178,7 @@ func (p *planner) policies(ctx context.Context) error {
 // revision plans one revision.
 func (p *planner) revision(ctx context.Context, w *authz.EntityWrite, r *authz.PolicyRevision, digest string) error {
 	m := policyMeta(p.before.ID, r.Number, p.st)
-	stored, err := findIn[policyDoc](ctx, p.s, policies, m.ID)
+	stored, err := findKept[policyDoc](ctx, p.s, place{policies, m.ID})
 	switch {
 	case err != nil:
 		return err
@@ -237,7 +237,7 @@ func (p *planner) publish(ctx context.Context, number int64, digests map[int64]s
 	}
 	digest, written := digests[number]
 	if !written {
-		d, err := findIn[policyDoc](ctx, p.s, policies, policyID(p.before.ID, number))
+		d, err := findKept[policyDoc](ctx, p.s, place{policies, policyID(p.before.ID, number)})
 		if err != nil {
 			return err
 		}

@@ -66,9 +66,10 @@ func (s *Store) Watch(ctx context.Context, every time.Duration, changed func([]a
 		last []authz.PortalRevision
 		told bool
 		wait = every
+		list = s.heads
 	)
 	for {
-		switch state, err := s.Portals(ctx); {
+		switch state, err := s.portalsOf(ctx, list); {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
@@ -84,20 +85,27 @@ func (s *Store) Watch(ctx context.Context, every time.Duration, changed func([]a
 				changed(state)
 			}
 		}
-		if err := awaitNudge(ctx, wait, nudged); err != nil {
+		wrote, err := awaitNudge(ctx, wait, nudged)
+		if err != nil {
 			return err
+		}
+		// What this Store has written it may know; whether the database is there it does
+		// not.
+		if list = s.heads; wrote && told {
+			list = s.knownHeads
 		}
 	}
 }
 
-func awaitNudge(ctx context.Context, wait time.Duration, nudged <-chan struct{}) error {
+func awaitNudge(ctx context.Context, wait time.Duration, nudged <-chan struct{}) (wrote bool, err error) {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	case <-nudged:
+		return true, nil
 	case <-t.C:
+		return false, nil
 	}
-	return nil
 }
