@@ -52,7 +52,7 @@ func (s *Store) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 	if err != nil {
 		return authz.Committed{}, unavailable("written", err)
 	}
-	s.logins.follow(c.Base, w.after.revisions(), c.Changes)
+	s.rosters.follow(c.Base, w.after.revisions(), c.Changes)
 	for i := range c.Changes {
 		if r, ok := c.Changes[i].New.(authz.PolicyRevision); ok {
 			s.files.keep(r.Digest(), &r)

@@ -20,11 +20,11 @@ func (s *Store) UsersOfContact(ctx context.Context, portal, generation, contact 
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.usersWith(ctx, sc, "contact", contact, authz.MaxUsersOfContact)
+	found, more, err := s.usersWith(ctx, sc, "contact", contact, authz.MaxUsersOfContact)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) > authz.MaxUsersOfContact {
+	if more {
 		return nil, authz.Errorf(authz.TooLarge, "contact %q has more than %d users", contact, authz.MaxUsersOfContact)
 	}
 	return found, s.still(ctx, sc)
@@ -38,37 +38,45 @@ func (s *Store) UsersOfType(ctx context.Context, portal, generation, userType st
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.usersWith(ctx, sc, "user_type", userType, authz.MaxUsersOfType)
+	found, more, err := s.usersWith(ctx, sc, "user_type", userType, authz.MaxUsersOfType)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) > authz.MaxUsersOfType {
+	if more {
 		return nil, authz.Errorf(authz.TooLarge, "there are more than %d users of type %q", authz.MaxUsersOfType, userType)
 	}
 	return found, s.still(ctx, sc)
 }
 
-// usersWith returns the users who have the value in the field, by id, and one more
-// than limit at most.
-func (s *Store) usersWith(ctx context.Context, sc scope, field, value string, limit int64) ([]*authz.User, error) {
+// usersWith returns the users who have the value in the field, "contact" or "user_type",
+// by id, or says that there are more than limit.
+func (s *Store) usersWith(ctx context.Context, sc scope, field, value string, limit int) (found []*authz.User, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
-	filter := append(sc.all(), bson.E{Key: field, Value: value})
-	opts := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(limit + 1)
-	cur, err := s.db.Collection(users).Find(ctx, filter, opts)
+	docs, err := s.docsWith(ctx, sc, field, value, limit)
 	if err != nil {
-		return nil, unavailable("read", err)
+		return nil, false, unavailable("read", err)
 	}
-	var docs []userDoc
-	if err := cur.All(ctx, &docs); err != nil {
-		return nil, unavailable("read", err)
-	}
-	found := make([]*authz.User, len(docs))
-	for i := range docs {
-		u := docs[i].entity(sc.key(docs[i].Meta.ID))
+	found = make([]*authz.User, len(docs))
+	for i, d := range docs {
+		u := d.entity(sc.key(d.Meta.ID))
 		found[i] = &u
 	}
-	return found, nil
+	return found, len(found) > limit, nil
+}
+
+// docsWith returns up to one more than limit of the users who have the value in the field.
+func (s *Store) docsWith(ctx context.Context, sc scope, field, value string, limit int) (docs []userDoc, err error) {
+	if s.opts.Embedded {
+		return s.rosterDocs(ctx, sc, field, value, limit)
+	}
+	filter := append(sc.all(), bson.E{Key: field, Value: value})
+	opts := options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit) + 1)
+	cur, err := s.db.Collection(users).Find(ctx, filter, opts)
+	if err != nil {
+		return nil, err
+	}
+	return docs, cur.All(ctx, &docs)
 }
 
 // Count returns how many entities there are, for the judgement of changes. Screens
@@ -88,18 +96,17 @@ func (s *Store) Count(ctx context.Context, portal, generation string, c authz.Co
 	return n, s.still(ctx, sc)
 }
 
-// count asks a server, which counts on an index; the embedded database would scan
-// whatever it is asked, and is scanned here.
+// count asks a server, which counts on an index, or the roster.
 func (s *Store) count(ctx context.Context, sc scope, c authz.Count) (int, error) {
 	switch c.Name {
 	case authz.CountPositions:
 		return s.positions(ctx, sc, c.Except)
 	case authz.CountUsers:
-		return s.countUsers(ctx, sc, c, "", nil)
+		return s.countUsers(ctx, sc, c, "", func(*userLine) bool { return true })
 	case authz.CountUsersOfType:
-		return s.countUsers(ctx, sc, c, "user_type", func(d *userDoc) string { return d.UserType })
+		return s.countUsers(ctx, sc, c, "user_type", func(u *userLine) bool { return u.userType == c.Of })
 	case authz.CountUsersOfAccount:
-		return s.countUsers(ctx, sc, c, "account", func(d *userDoc) string { return d.Account })
+		return s.countUsers(ctx, sc, c, "account", func(u *userLine) bool { return u.account == c.Of })
 	case authz.CountAccountsOfOwner:
 		return s.countAccounts(ctx, sc, c)
 	}
@@ -108,46 +115,45 @@ func (s *Store) count(ctx context.Context, sc scope, c authz.Count) (int, error)
 
 // countUsers counts the active users, of those whose field says c.Of where one is
 // named.
-func (s *Store) countUsers(ctx context.Context, sc scope, c authz.Count, field string, of func(*userDoc) string) (int, error) {
+func (s *Store) countUsers(ctx context.Context, sc scope, c authz.Count, field string, of func(*userLine) bool) (n int, err error) {
 	if s.opts.Embedded {
-		return countIn(ctx, s, users, sc, c.Except, func(d *userDoc) (string, int) {
-			return d.Meta.ID, tally(d.Active && (of == nil || of(d) == c.Of))
-		})
+		err = s.ofUsers(ctx, sc, func(r *roster) { n = r.countUsers(c.Except, of) })
+		return n, err
 	}
 	filter := append(sc.but(c.Except), active())
-	if of != nil {
+	if field != "" {
 		filter = append(filter, bson.E{Key: field, Value: c.Of})
 	}
-	n, err := s.db.Collection(users).CountDocuments(ctx, filter)
-	return int(n), err
+	counted, err := s.db.Collection(users).CountDocuments(ctx, filter)
+	return int(counted), err
 }
 
-func (s *Store) countAccounts(ctx context.Context, sc scope, c authz.Count) (int, error) {
+func (s *Store) countAccounts(ctx context.Context, sc scope, c authz.Count) (n int, err error) {
 	if s.opts.Embedded {
-		return countIn(ctx, s, accounts, sc, c.Except, func(d *accountDoc) (string, int) { return d.Meta.ID, tally(d.Owner == c.Of) })
+		err = s.ofAccounts(ctx, sc, func(r *roster) {
+			n = r.addAccounts(c.Except, func(a *accountLine) int { return tally(a.owner == c.Of) })
+		})
+		return n, err
 	}
-	n, err := s.db.Collection(accounts).CountDocuments(ctx, append(sc.but(c.Except), bson.E{Key: "owner", Value: c.Of}))
-	return int(n), err
+	counted, err := s.db.Collection(accounts).CountDocuments(ctx, append(sc.but(c.Except), bson.E{Key: "owner", Value: c.Of}))
+	return int(counted), err
 }
 
 // positions adds up the lists of all accounts.
-func (s *Store) positions(ctx context.Context, sc scope, except string) (int, error) {
-	return countIn(ctx, s, accounts, sc, except, func(d *accountDoc) (string, int) {
-		a := d.entity("")
-		return d.Meta.ID, a.PositionsOf()
-	})
-}
-
-// countIn adds up what each document of the scope counts, but for the one named.
-func countIn[D any](ctx context.Context, s *Store, collection string, sc scope, except string, each func(*D) (id string, n int)) (int, error) {
-	total := 0
-	err := scan(ctx, s, collection, sc, func(d *D) error {
-		if id, n := each(d); except == "" || sc.key(id) != except {
-			total += n
+func (s *Store) positions(ctx context.Context, sc scope, except string) (n int, err error) {
+	if s.opts.Embedded {
+		err = s.ofAccounts(ctx, sc, func(r *roster) {
+			n = r.addAccounts(except, func(a *accountLine) int { return a.positions })
+		})
+		return n, err
+	}
+	err = scan(ctx, s, accounts, sc, func(d *accountDoc) error {
+		if a := d.entity(sc.key(d.Meta.ID)); except == "" || a.ID != except {
+			n += a.PositionsOf()
 		}
 		return nil
 	})
-	return total, err
+	return n, err
 }
 
 // tally counts a thing that is, and not one that is not.

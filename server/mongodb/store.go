@@ -61,12 +61,12 @@ type Store struct {
 	// unfinished says that a journal may be left: only for the embedded database.
 	unfinished atomic.Bool
 
-	kept   kept
-	files  fileSets
-	logins logins
-	nudges nudges
-	agenda agenda
-	holder string // of the tasks that this Store has claimed
+	kept    kept
+	files   fileSets
+	rosters rosters
+	nudges  nudges
+	agenda  agenda
+	holder  string // of the tasks that this Store has claimed
 
 	sweep   chan struct{} // capacity 1: asks the sweeper to look now
 	broom   chan struct{} // holds one token: one sweep at a time
