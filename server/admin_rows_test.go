@@ -54,9 +54,9 @@ func TestAdministrationRows(t *testing.T) {
 	}
 }
 
-// usersTogether is about how many users the portals of one server have: to count some,
-// the embedded database reads all of them.
-const usersTogether = 60
+// usersTogether is about how many users the portals of one server have: to read those of
+// one portal, the embedded database goes through all of them.
+const usersTogether = 120
 
 // together parts the worlds, in order, into those of one server each.
 func together(worlds []authz.World) [][]authz.World {
