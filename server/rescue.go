@@ -33,7 +33,7 @@ func Rescue(ctx context.Context, store *Store, portal string, number int64, acto
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	c := &authz.Changeset{
 		Base: base, Config: config, Publish: &number,
-		Entry: authz.AuditEntry{At: at, Actor: actor, Operation: "rescue", Note: note},
+		Entry: authz.AuditEntry{At: at, Actor: actor, Operation: authz.RescueOperation, Note: note},
 	}
 	config.Published = nil
 	if number != 0 {

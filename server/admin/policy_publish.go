@@ -34,7 +34,7 @@ func (s *Service) PublishPolicy(ctx context.Context, call Call, number int64, ex
 // force. It is neither tested nor compared anew: it was in force once.
 func (s *Service) ReturnPolicy(ctx context.Context, call Call, number int64, expected *int64) (Result, error) {
 	return s.write(ctx, &call, &order{revising: &revising{
-		word: "return", action: authz.PublishCall, number: number, publishes: true, request: []any{"return", number, expected},
+		word: authz.ReturnOperation, action: authz.PublishCall, number: number, publishes: true, request: []any{"return", number, expected},
 		change: publication,
 		gate: func(ctx context.Context, w *writing, r *authz.PolicyRevision) error {
 			if err := w.unraced(ctx, r, expected); err != nil {

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strconv"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -45,9 +47,10 @@ const (
 )
 
 // Verify examines the chain of a portal, or authz.ServiceChain: that no entry is
-// changed, missing or out of order, and that each entity is stored as the newest
-// entry about it since the last import says. Writes may go on meanwhile; they wait
-// only for the end of it.
+// changed, missing or out of order, that each entity is stored as the newest
+// entry about it since the last import says, and that the policy in force is the one
+// that the newest entry about that brought into force. Writes may go on meanwhile; they
+// wait only for the end of it.
 func (s *Service) Verify(ctx context.Context, chain string) (Verdict, error) {
 	x := examination{verdict: Verdict{Chain: chain}, newest: map[authz.Key]latest{}, suspects: map[authz.Key]bool{}}
 	if err := s.readEntries(ctx, &x); err != nil {
@@ -69,8 +72,10 @@ func (s *Service) Verify(ctx context.Context, chain string) (Verdict, error) {
 		return Verdict{}, err
 	}
 	x.end(head)
-	err = s.convict(ctx, &x)
-	return x.verdict, err
+	if err := s.convict(ctx, &x); err != nil {
+		return Verdict{}, err
+	}
+	return x.verdict, s.convictPolicy(ctx, &x)
 }
 
 // readEntries examines the entries that are not read yet. It keeps in mind what they
@@ -122,6 +127,27 @@ func (s *Service) convict(ctx context.Context, x *examination) error {
 	return nil
 }
 
+// convictPolicy holds the policy in force against the newest entry about that. Of a portal
+// that is gone none is.
+func (s *Service) convictPolicy(ctx context.Context, x *examination) error {
+	if x.verdict.Chain == authz.ServiceChain {
+		return nil
+	}
+	now, err := s.store.PolicyState(ctx, x.verdict.Chain)
+	switch {
+	case err != nil && authz.KindOf(err) == authz.NotFound:
+		return nil
+	case err != nil:
+		return err
+	case now.Published != x.policy.number:
+		x.fault(ChainFault{
+			Kind: StateDiffers, Seq: x.policy.seq, Entity: authz.Key{Kind: authz.PortalEntity, ID: x.verdict.Chain},
+			Msg: fmt.Sprintf("%s is in force, and as the entries have it %s is", policyName(now.Published), policyName(x.policy.number)),
+		})
+	}
+	return nil
+}
+
 // asAudited returns the entity as an entry would show it now; nil: it is not there.
 func (s *Service) asAudited(ctx context.Context, chain string, k authz.Key) (map[string]any, error) {
 	if k.Kind != authz.CallerEntity {
@@ -146,7 +172,11 @@ type examination struct {
 	// suspects are entities to be looked at again: all that the entries read last are
 	// about, and those that differed before.
 	suspects map[authz.Key]bool
+	policy   inForce
 }
+
+// inForce is the policy that an entry brought into force, 0 for the folder's.
+type inForce struct{ seq, number int64 }
 
 // latest is what the newest entry about an entity says of it.
 type latest struct {
@@ -188,6 +218,34 @@ func (x *examination) entry(e *authz.AuditEntry) {
 		x.newest[c.Entity] = latest{e.Seq, c.After}
 		x.suspects[c.Entity] = true
 	}
+	if number, ok := brought(e); ok {
+		x.policy = inForce{e.Seq, number}
+	}
+}
+
+// brought returns the policy that the entry brought into force, if it did: a revision whose
+// publications are others than before, or the folder's, which is no entity, and with which
+// a portal comes back that was deleted.
+func brought(e *authz.AuditEntry) (number int64, ok bool) {
+	for _, c := range e.Changes {
+		switch {
+		case c.Entity.Kind == authz.PortalEntity && c.After == nil:
+			return 0, true
+		case c.Entity.Kind == authz.PolicyEntity && c.After != nil && !reflect.DeepEqual(publications(c.After), publications(c.Before)):
+			number, err := strconv.ParseInt(c.Entity.ID, 10, 64)
+			return number, err == nil
+		}
+	}
+	return 0, e.Operation == authz.ReturnOperation || e.Operation == authz.RescueOperation
+}
+
+// publications returns those that a document of a revision has; none is nil.
+func publications(revision map[string]any) []any {
+	list, _ := revision["publications"].([]any)
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // forget drops what entries say of the data that is there no more. The revisions of

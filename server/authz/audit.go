@@ -11,6 +11,13 @@ import (
 // No portal can have this id.
 const ServiceChain = "~service"
 
+// Operations that bring a former revision of the policy into force, or the folder's, which
+// is in no change of their entries.
+const (
+	ReturnOperation = "return"
+	RescueOperation = "rescue"
+)
+
 // AuditEntry is what is kept of one write. The entries of a portal are a chain:
 // each carries the hash of the one before it, so that none can be changed, taken
 // out or moved without a trace.
