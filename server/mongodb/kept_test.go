@@ -348,3 +348,13 @@ func TestAReaderThatIsOvertakenTakesATurn(t *testing.T) {
 	_, err = s.steadyInTurn(t.Context(), "q", func(context.Context, *head) error { return nil })
 	require.Equal(t, authz.NotFound, authz.KindOf(err))
 }
+
+func TestRostersAreBounded(t *testing.T) {
+	var all rosters
+	first := all.of("p")
+	require.Same(t, first, all.of("p"))
+	for i := range 3 * maxRosters {
+		all.of(fmt.Sprint(i))
+		require.LessOrEqual(t, len(all.known), maxRosters)
+	}
+}

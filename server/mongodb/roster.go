@@ -12,14 +12,16 @@ import (
 const maxRosters = 8
 
 // rosters are what is asked of all users and accounts of portals, for the embedded
-// database, which would scan them for each answer. Each is good for one revision.
+// database, which would scan them for each answer.
 type rosters struct {
-	mu    sync.Mutex // held while one is made, so that it is made once
-	known map[string]*roster
+	mu    sync.Mutex
+	known map[string]*roster // by portal
 }
 
-// roster has the users and accounts by id. Those that nobody has asked for are nil.
+// roster has the users and accounts of one revision by id. Those that nobody has asked for
+// are nil.
 type roster struct {
+	mu       sync.Mutex // held while it is filled, so that it is filled once
 	scope    scope
 	revision int64
 	users    map[string]userLine
@@ -89,47 +91,57 @@ func (s *Store) ofAccounts(ctx context.Context, sc scope, ask func(*roster)) err
 func (all *rosters) ask(ctx context.Context, s *Store, sc scope, fill func(context.Context, *roster) error, ask func(*roster)) error {
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
-	all.mu.Lock()
-	defer all.mu.Unlock()
+	r := all.of(sc.portal)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	h, err := s.current(ctx, sc.portal)
 	if err != nil {
 		return err
 	}
-	r := all.known[sc.portal]
-	if r == nil || r.scope != sc || r.revision != h.Revision {
-		r = &roster{scope: sc, revision: h.Revision}
+	if r.scope != sc || r.revision != h.Revision {
+		r.scope, r.revision = sc, h.Revision
+		r.users, r.logins, r.contacts, r.accounts = nil, nil, nil, nil
 	}
 	if err := fill(ctx, r); err != nil {
 		return err
 	}
-	all.keep(r)
 	ask(r)
 	return nil
 }
 
-func (all *rosters) keep(r *roster) {
+// of returns the roster of the portal, in the place of another's when there are too many.
+func (all *rosters) of(portal string) *roster {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if r := all.known[portal]; r != nil {
+		return r
+	}
 	if all.known == nil {
 		all.known = make(map[string]*roster)
 	}
 	for p := range all.known {
-		if _, there := all.known[r.scope.portal]; there || len(all.known) < maxRosters {
+		if len(all.known) < maxRosters {
 			break
 		}
 		delete(all.known, p)
 	}
-	all.known[r.scope.portal] = r
+	r := &roster{}
+	all.known[portal] = r
+	return r
 }
 
 // follow brings the portal's roster to where a write took the portal, or leaves it to be
 // made anew. It never waits for one that is being made, which may have the write
 // already: what it does, it can do twice.
 func (all *rosters) follow(from, to authz.PortalRevision, changes []authz.EntityWrite) {
-	if !all.mu.TryLock() {
+	all.mu.Lock()
+	r := all.known[to.ID]
+	all.mu.Unlock()
+	if r == nil || !r.mu.TryLock() {
 		return
 	}
-	defer all.mu.Unlock()
-	r := all.known[to.ID]
-	if r == nil || r.scope != (scope{from.ID, from.Generation}) || r.revision != from.Revision || to.Generation != from.Generation {
+	defer r.mu.Unlock()
+	if r.scope != (scope{from.ID, from.Generation}) || r.revision != from.Revision || to.Generation != from.Generation {
 		return
 	}
 	for i := range changes {
