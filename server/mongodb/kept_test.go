@@ -28,6 +28,9 @@ func sole(t *testing.T) *Store {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
 	require.NoError(t, s.Import(t.Context(), []authz.World{{Bundle: authz.Bundle{Portal: authz.Portal{ID: "p", Policy: "x"}}}}, "test", nil))
+	give, err := take(t.Context(), s.broom) // the sweeper writes to heads, and finishes imports
+	require.NoError(t, err)
+	t.Cleanup(give)
 	return s
 }
 
