@@ -128,12 +128,17 @@ func (c counting) Perform(ctx context.Context, portal string, t authz.StoredTask
 	return o, err
 }
 
-// perPortal is how many tasks of each of the two kinds a portal has.
-const perPortal = 15
+// leastKills is how often a runner is killed when fewer are asked for, if it does not come
+// to its end before.
+const leastKills = 8
 
-// seed stores the portals, each with its tasks, in one write, and returns the names
+// perPortal is how many tasks of each of the two kinds a portal has, so that so many kills
+// find some.
+func perPortal(kills int) int { return 2 * kills }
+
+// seed stores the portals, each with as many tasks, in one write, and returns the names
 // of the mails.
-func seed(t *testing.T, j runnerJob) map[string]bool {
+func seed(t *testing.T, j runnerJob, ofKind int) map[string]bool {
 	t.Helper()
 	s, stop, err := openJob(t.Context(), j)
 	require.NoError(t, err)
@@ -147,7 +152,7 @@ func seed(t *testing.T, j runnerJob) map[string]bool {
 		base, err := s.Head(t.Context(), portal)
 		require.NoError(t, err)
 		c := &authz.Changeset{Base: base, Entry: authz.AuditEntry{At: time.Now(), Actor: "test", Operation: "update"}}
-		for i := range 2 * perPortal {
+		for i := range 2 * ofKind {
 			task := authz.StoredTask{
 				Task: authz.Task{ID: fmt.Sprint(i), Kind: authz.UpdateTask, Entity: counter()}, State: authz.TaskPending,
 				CreatedAt: time.Now(), Due: time.Now().Add(time.Duration(i-1000) * time.Second),
@@ -220,9 +225,10 @@ func TestKilledRunner(t *testing.T) {
 		if o.Embedded {
 			j.Dir = t.TempDir()
 		}
-		mails, kills := seed(t, j), 0
-		for range 8 {
-			if runRunner(t, j, rand.N(1500*time.Millisecond)) {
+		most := max(leastKills, kills(t))
+		mails, kills := seed(t, j, perPortal(most)), 0
+		for range most {
+			if runRunner(t, j, rand.N(300*time.Millisecond)) {
 				break
 			}
 			kills++
@@ -231,7 +237,7 @@ func TestKilledRunner(t *testing.T) {
 				require.NoError(t, raw(t, o).Client().Database("admin").RunCommand(t.Context(), bson.D{{Key: "killAllSessions", Value: bson.A{}}}).Err())
 			}
 		}
-		if kills == 8 {
+		if kills == most {
 			require.True(t, runRunner(t, j, 2*time.Minute), "all tasks are done in the end")
 		}
 		require.Equal(t, len(mails), len(m.came))
@@ -242,22 +248,23 @@ func TestKilledRunner(t *testing.T) {
 		}
 		require.LessOrEqual(t, again, len(crashPortals())*kills, "a kill repeats what was under way, and no more")
 		t.Logf("%d kills, %d mails came again", kills, again)
-		requireDone(t, j, m)
+		requireDone(t, j, m, perPortal(most))
 	})
 }
 
 // requireDone requires that every task is done, and what writes exactly once.
-func requireDone(t *testing.T, j runnerJob, m *mailbox) {
+func requireDone(t *testing.T, j runnerJob, m *mailbox, ofKind int) {
+	t.Helper()
 	s, stop, err := openJob(t.Context(), j)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stop()) }()
 	for _, portal := range crashPortals() {
 		v, err := s.Entity(t.Context(), portal, counter())
 		require.NoError(t, err)
-		require.EqualValues(t, perPortal, v.Stored.(authz.Account).Attributes["n"])
+		require.EqualValues(t, ofKind, v.Stored.(authz.Account).Attributes["n"])
 		page, err := s.Tasks(t.Context(), authz.TaskQuery{Portal: portal, Limit: authz.MaxPage})
 		require.NoError(t, err)
-		require.Len(t, page.Tasks, 2*perPortal)
+		require.Len(t, page.Tasks, 2*ofKind)
 		for i := range page.Tasks {
 			require.Equal(t, authz.TaskDone, page.Tasks[i].State, "%+v", page.Tasks[i])
 			if page.Tasks[i].Kind == authz.MailTask {
@@ -266,7 +273,7 @@ func requireDone(t *testing.T, j runnerJob, m *mailbox) {
 		}
 		entries, err := s.Entries(t.Context(), portal, 0, authz.MaxPage)
 		require.NoError(t, err)
-		require.Len(t, entries, 2+perPortal, "of the import, of what stored the tasks, and one of each")
+		require.Len(t, entries, 2+ofKind, "of the import, of what stored the tasks, and one of each")
 		for i := range entries {
 			require.True(t, entries[i].Intact())
 		}
