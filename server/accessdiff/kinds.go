@@ -51,18 +51,12 @@ func (c *comparison) kinds() ([]kind, error) {
 			if i == 1 && c.samePolicy() {
 				break
 			}
-			scope, err := s.scope(policy.Kind{Subject: userSubject, Resource: typ})
-			if err != nil {
+			if err := s.addActions(typ, actions); err != nil {
 				return nil, err
 			}
-			if scope == nil {
-				continue
-			}
-			for _, a := range scope.Actions() {
-				if !strings.HasPrefix(a, "admin:") && (len(only) == 0 || slices.Contains(only, a)) {
-					actions[a] = true
-				}
-			}
+		}
+		if len(only) > 0 {
+			maps.DeleteFunc(actions, func(a string, _ bool) bool { return !slices.Contains(only, a) })
 		}
 		for _, a := range slices.Sorted(maps.Keys(actions)) {
 			all = append(all, kind{a, families[typ]})
@@ -72,6 +66,26 @@ func (c *comparison) kinds() ([]kind, error) {
 		}
 	}
 	return append(all, administration(both)...), nil
+}
+
+// addActions adds the actions that the side's policy names for the type, be it for users
+// or for visitors alone.
+func (x *side) addActions(typ string, actions map[string]bool) error {
+	for _, who := range []string{userSubject, anonymousSubject} {
+		scope, err := x.scope(policy.Kind{Subject: who, Resource: typ})
+		if err != nil {
+			return err
+		}
+		if scope == nil {
+			continue
+		}
+		for _, a := range scope.Actions() {
+			if !strings.HasPrefix(a, "admin:") {
+				actions[a] = true
+			}
+		}
+	}
+	return nil
 }
 
 // administration are the calls without which nobody could mend a policy.
