@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"io"
 	"log/slog"
 	"net"
@@ -79,7 +80,6 @@ func TestKeys(t *testing.T) {
 // TestNobodyCouldAsk: on an address that others reach, a server starts only when
 // somebody could ask it, or when it is told that nobody shall.
 func TestNobodyCouldAsk(t *testing.T) {
-	embedded(t)
 	var log bytes.Buffer
 	o := options(t)
 	o.Log = slog.New(slog.NewTextHandler(&log, nil))
@@ -111,7 +111,7 @@ func TestNobodyCouldAsk(t *testing.T) {
 
 	store, err := server.OpenStore(t.Context(), o.Store)
 	require.NoError(t, err)
-	c := authz.Caller{ID: "k", Name: "test", Portals: []string{"*"}, Permissions: []authz.Permission{authz.PermitDecide}}
+	c := authz.Caller{ID: "k", Hash: make([]byte, sha256.Size), Name: "test", Portals: []string{"*"}, Permissions: []authz.Permission{authz.PermitDecide}}
 	require.NoError(t, store.PutCaller(t.Context(), c, authz.AuditEntry{Actor: "test", Operation: "create"}))
 	require.NoError(t, store.Close(t.Context()))
 	require.NoError(t, try("0.0.0.0:0", nil), "there is a key")

@@ -40,11 +40,10 @@ type running struct {
 	stop func() error // ends the server, once, and returns what Run returns
 }
 
-// start runs a server on a new embedded database that holds the worlds, and
+// start runs a server on a new database that holds the worlds, and
 // returns when they are published. It must leave no goroutine behind.
 func start(t *testing.T, worlds []authz.World, change func(*server.Options)) *running {
 	t.Helper()
-	embedded(t)
 	before := goleak.IgnoreCurrent()
 	o := options(t)
 	if change != nil {
@@ -85,7 +84,7 @@ func start(t *testing.T, worlds []authz.World, change func(*server.Options)) *ru
 func options(t *testing.T) server.Options {
 	log := slog.New(slog.DiscardHandler)
 	return server.Options{
-		Addr: "127.0.0.1:0", Store: server.StoreOptions{Data: t.TempDir(), Database: "test", Log: log},
+		Addr: "127.0.0.1:0", Store: freshStore(t),
 		Eval: time.Second, Cache: 1000, Poll: 500 * time.Millisecond,
 		HTTP: httpapi.Options{Log: log}, Log: log, Now: time.Now,
 	}

@@ -51,7 +51,7 @@ func (c *clock) move(d time.Duration) {
 type workshop struct {
 	*admin.Service
 	t     *testing.T
-	dir   string
+	where server.StoreOptions
 	clock *clock
 	store *server.Store
 	stop  func()
@@ -84,8 +84,7 @@ func (p *postbox) sorted() []string {
 // open begins a workshop with the settings, JSON, over those of the fixture.
 func openWorkshop(t *testing.T, settings string) *workshop {
 	t.Helper()
-	embedded(t)
-	w := &workshop{t: t, dir: t.TempDir(), clock: &clock{at: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}, mails: &postbox{}}
+	w := &workshop{t: t, where: freshStore(t), clock: &clock{at: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}, mails: &postbox{}}
 	root, err := fs.Sub(fixtures.FS, "crm-service")
 	require.NoError(t, err)
 	worlds, err := fixture.Load(root)
@@ -96,7 +95,7 @@ func openWorkshop(t *testing.T, settings string) *workshop {
 	for k, v := range more {
 		worlds[0].Portal.Settings[k] = v
 	}
-	store, err := server.OpenStore(t.Context(), server.StoreOptions{Data: w.dir, Database: "portcullis", Log: server.Discard()})
+	store, err := server.OpenStore(t.Context(), w.where)
 	require.NoError(t, err)
 	require.NoError(t, errors.Join(store.Import(t.Context(), worlds, "test", nil), store.Close(t.Context())))
 	w.start()
@@ -108,7 +107,7 @@ func openWorkshop(t *testing.T, settings string) *workshop {
 func (w *workshop) start() {
 	t := w.t
 	t.Helper()
-	store, err := server.OpenStore(t.Context(), server.StoreOptions{Data: w.dir, Database: "portcullis", Log: server.Discard()})
+	store, err := server.OpenStore(t.Context(), w.where)
 	require.NoError(t, err)
 	program, err := server.Program("", time.Second)
 	require.NoError(t, err)
@@ -314,13 +313,12 @@ func TestMails(t *testing.T) {
 // TestWebhookIsChecked: a webhook that cannot work is a fault at start, which is told
 // without its secret, and not when the first mail is due.
 func TestWebhookIsChecked(t *testing.T) {
-	embedded(t)
 	for field, o := range map[string]webhook.Options{
 		"webhook.url":    {URL: "http://mail.example.com/", Secret: "whsec_c2FtcGxlIHNlY3JldCBvZiAzMiBieXRlcyBpbiBhbGwu"},
 		"webhook.secret": {URL: "https://mail.example.com/", Secret: "whsec_hunter2"},
 	} {
 		_, err := server.New(t.Context(), server.Options{
-			Addr: "127.0.0.1:0", Store: server.StoreOptions{Data: t.TempDir(), Database: "portcullis", Log: server.Discard()},
+			Addr: "127.0.0.1:0", Store: freshStore(t),
 			Eval: time.Second, Cache: 100, Poll: time.Second, Log: server.Discard(), Now: time.Now, Webhook: o,
 		})
 		e, ok := errors.AsType[*authz.Error](err)

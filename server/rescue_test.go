@@ -13,9 +13,8 @@ import (
 // TestRescue brings a portal back whose policy lets nobody administer it, and whose
 // policy does not compile.
 func TestRescue(t *testing.T) {
-	embedded(t)
 	ctx := t.Context()
-	store, err := server.OpenStore(ctx, server.StoreOptions{Data: t.TempDir(), Database: "portcullis", Log: server.Discard()})
+	store, err := server.OpenStore(ctx, freshStore(t))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close(ctx)) }()
 	commit := func(c authz.Changeset) {
