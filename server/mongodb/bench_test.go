@@ -209,3 +209,27 @@ func judgedQuickly(base authz.PortalRevision, w *authz.World, writes []authz.Ent
 	}
 	return c, nil
 }
+
+// BenchmarkSameLoginAfterWrite counts a login right after a write to one of 5,000
+// users.
+func BenchmarkSameLoginAfterWrite(b *testing.B) {
+	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_login", Embedded: true, Sole: true})
+	require.NoError(b, err)
+	defer func() { require.NoError(b, s.Close(b.Context())) }()
+	w := sized("p", "x", 1, 1, 1, 5000, 0)
+	require.NoError(b, s.Import(b.Context(), []authz.World{w}, "test", nil))
+	old := w.Users[7]
+	for b.Loop() {
+		b.StopTimer()
+		base, err := s.Head(b.Context(), "p")
+		require.NoError(b, err)
+		u := old
+		u.Login += "x"
+		_, err = s.Commit(b.Context(), "p", &authz.Changeset{Base: base, Changes: []authz.EntityWrite{{Entity: u.Key(), Old: old, New: u}}, Entry: authz.AuditEntry{Actor: "test", Operation: "test"}})
+		require.NoError(b, err)
+		old = u
+		b.StartTimer()
+		_, err = s.SameLogin(b.Context(), "p", "", u.Login, "")
+		require.NoError(b, err)
+	}
+}

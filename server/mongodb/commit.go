@@ -54,7 +54,7 @@ func (s *Store) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 	}
 	s.rosters.follow(c.Base, w.after.revisions(), c.Changes)
 	for i := range c.Changes {
-		if r, ok := c.Changes[i].New.(authz.PolicyRevision); ok {
+		if r, ok := c.Changes[i].New.(authz.PolicyRevision); ok && c.Changes[i].Old == nil {
 			s.files.keep(r.Digest(), &r)
 		}
 	}

@@ -16,16 +16,23 @@ import (
 	"github.com/portcullis-authz/portcullis/server/ferret"
 )
 
-// planned opens a Store on an embedded database of its own, with a portal and one
-// user, and returns a write of the user that is planned and not made.
-func planned(t *testing.T) (*Store, *journalDoc) {
+// alone opens a Store on an embedded database of its own.
+func alone(t *testing.T, sole bool) *Store {
 	t.Helper()
 	f, err := ferret.Start(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Stop(context.Background())) })
-	s, err := Open(t.Context(), Options{URI: f.URI(), Database: "x", Embedded: true, Timeout: time.Minute})
+	s, err := Open(t.Context(), Options{URI: f.URI(), Database: "x", Embedded: true, Sole: sole, Timeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	return s
+}
+
+// planned opens a Store on an embedded database of its own, with a portal and one
+// user, and returns a write of the user that is planned and not made.
+func planned(t *testing.T) (*Store, *journalDoc) {
+	t.Helper()
+	s := alone(t, false)
 	old := authz.User{ID: "u", Position: "old"}
 	require.NoError(t, s.Import(t.Context(), []authz.World{{Bundle: authz.Bundle{Portal: authz.Portal{ID: "p", Policy: "x"}}, Users: []authz.User{old}}}, "test", nil))
 	base, err := s.Head(t.Context(), "p")

@@ -33,6 +33,13 @@ type kept struct {
 	writes int      // begun or ended; what was read across one is not kept
 }
 
+// keeps reports whether anything is kept. What has ended does not begin again.
+func (k *kept) keeps() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.on
+}
+
 func (k *kept) count() (writes int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -89,7 +96,7 @@ func (k *kept) drop(p place) {
 // one whose outcome is not known, which the database may make yet, nothing is kept any
 // longer.
 func (k *kept) writing(docs map[place]bson.Raw, write func() error) error {
-	if len(docs) == 0 {
+	if len(docs) == 0 || !k.keeps() {
 		return write()
 	}
 	began := k.wrote(docs, nil)
@@ -161,12 +168,12 @@ func storedAsIs(raw bson.Raw) bool {
 func findKept[D any](ctx context.Context, s *Store, p place) (*D, error) {
 	raw, known, writes := s.kept.get(p)
 	if !known {
-		ctx, cancel := s.bounded(ctx)
-		defer cancel()
-		var err error
-		raw, err = s.db.Collection(p.collection).FindOne(ctx, byID(p.id)).Raw()
-		if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
+		found, err := findIn[bson.Raw](ctx, s, p.collection, p.id)
+		if err != nil {
 			return nil, err
+		}
+		if found != nil {
+			raw = *found
 		}
 		s.kept.put(p, raw, writes)
 	}

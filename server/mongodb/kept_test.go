@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -15,18 +13,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
-	"github.com/portcullis-authz/portcullis/server/ferret"
 )
 
 // sole opens a Store that has an embedded database to itself, with the portal p.
 func sole(t *testing.T) *Store {
 	t.Helper()
-	f, err := ferret.Start(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(io.Discard, nil)))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, f.Stop(context.Background())) })
-	s, err := Open(t.Context(), Options{URI: f.URI(), Database: "x", Embedded: true, Sole: true, Timeout: time.Minute})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	s := alone(t, true)
 	require.NoError(t, s.Import(t.Context(), []authz.World{{Bundle: authz.Bundle{Portal: authz.Portal{ID: "p", Policy: "x"}}}}, "test", nil))
 	give, err := take(t.Context(), s.broom) // the sweeper writes to heads, and finishes imports
 	require.NoError(t, err)

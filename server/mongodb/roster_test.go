@@ -1,6 +1,7 @@
 package mongodb_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -34,7 +35,9 @@ func TestQuestionsAboutAllOverManyWrites(t *testing.T) {
 					return
 				case <-time.After(5 * time.Millisecond):
 				}
-				if _, err := s.Count(t.Context(), "p", "", authz.Count{Name: authz.CountUsers}); err != nil {
+				_, err := s.Count(t.Context(), "p", "", authz.Count{Name: authz.CountUsers})
+				_, failed := s.SameLogin(t.Context(), "p", "", "ann@example", "")
+				if err = errors.Join(err, failed); err != nil {
 					t.Errorf("a count failed: %v", err)
 				}
 			}
