@@ -26,9 +26,13 @@ const (
 // apply has every change admitted, over those before it, and followed by what the
 // policy wants done because of it.
 func (w *writing) apply(ctx context.Context) error {
-	plain, err := w.foresee(ctx)
+	foreseen, plain, err := w.foresee(ctx)
 	if err != nil {
 		return err
+	}
+	if plain > 0 && plain == len(foreseen.All()) {
+		w.pending, w.stale = foreseen, true
+		return nil
 	}
 	for _, c := range w.changes {
 		if err := ctx.Err(); err != nil {
@@ -278,7 +282,7 @@ func (w *writing) candidate() *authz.Bundle {
 		if base == nil {
 			base = w.config
 		}
-		w.next, w.stale, w.renewed = reconfigured(base, w.pending.All()), false, true
+		w.next, w.stale, w.renewed = reconfigured(base, &w.pending), false, true
 	}
 	return w.next
 }
@@ -295,8 +299,13 @@ func (w *writing) recheck(context.Context) error {
 
 // restructured reports whether anything but rights is pending in the configuration.
 func (w *writing) restructured() bool {
-	p := &w.pending
-	return p.Number(authz.PortalEntity)+p.Number(authz.UserTypeEntity)+p.Number(authz.RoleEntity)+p.Number(authz.NodeEntity) > 0
+	return w.pending.Number(authz.PortalEntity)+structure(&w.pending) > 0
+}
+
+// structure returns how many of the writes are of what rights are given to and at, or
+// of user types.
+func structure(p *authz.Pending) int {
+	return p.Number(authz.UserTypeEntity) + p.Number(authz.RoleEntity) + p.Number(authz.NodeEntity)
 }
 
 // refused returns all that speaks against the write, or nil.

@@ -237,8 +237,7 @@ func (w *writing) decide(ctx context.Context) error {
 			return firstError(err, w.refused)
 		}
 	}
-	var asked []*change
-	var questions []question
+	asked, questions := make([]*change, 0, len(w.changes)), make([]question, 0, len(w.changes))
 	for _, c := range w.changes {
 		if !c.same {
 			asked, questions = append(asked, c), append(questions, w.question(c))

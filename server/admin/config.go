@@ -2,7 +2,6 @@ package admin
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,111 +48,106 @@ func find[E authz.Stored](list []E, is func(*E) bool) authz.Stored {
 
 // reconfigured returns a configuration in which the writes are made. It shares with
 // b the lists that they do not touch, so that what is the same is seen to be.
-func reconfigured(b *authz.Bundle, writes []authz.EntityWrite) *authz.Bundle {
+func reconfigured(b *authz.Bundle, writes *authz.Pending) *authz.Bundle {
 	next := *b
-	types, roles, nodes, rights := edits[authz.UserType]{}, edits[authz.Role]{}, edits[authz.Node]{}, edits[authz.Right]{}
-	for _, w := range writes {
-		switch w.Entity.Kind {
-		case authz.PortalEntity:
+	for _, w := range writes.All() {
+		if w.Entity.Kind == authz.PortalEntity {
 			next.Portal, _ = w.New.(authz.Portal)
-		case authz.UserTypeEntity:
-			types.add(w)
-		case authz.RoleEntity:
-			roles.add(w)
-		case authz.NodeEntity:
-			nodes.add(w)
-		case authz.RightEntity:
-			rights.add(w)
 		}
 	}
-	if len(types)+len(roles)+len(nodes)+len(rights) > 0 {
+	if structure(writes)+writes.Number(authz.RightEntity) > 0 {
 		next.Structure = ""
 	}
-	next.UserTypes, next.Roles = types.made(b.UserTypes), roles.made(b.Roles)
-	next.Screens, next.Rights = nodes.made(b.Screens), rights.made(b.Rights)
+	next.UserTypes, next.Roles = edited(b.UserTypes, writes), edited(b.Roles, writes)
+	next.Screens, next.Rights = edited(b.Screens, writes), edited(b.Rights, writes)
 	return &next
 }
 
-// edits are what becomes of the entities of one list; nil: it is not there any more.
-type edits[E authz.Stored] map[authz.Key]*E
-
-func (x edits[E]) add(w authz.EntityWrite) {
-	x[w.Entity] = nil
-	if e, ok := w.New.(E); ok {
-		x[w.Entity] = &e
-	}
-}
-
-// made returns the list with the edits. What is new comes last, in the order of its
-// keys, but a right behind the others of its role, so that as little as can be moves.
-// All between the places that are touched is copied as it is.
-func (x edits[E]) made(list []E) []E {
-	if len(x) == 0 {
+// edited returns the list with those of the writes that are of its kind. What is new
+// comes last, in the order of its keys, but a right behind the others of its role, so
+// that as little as can be moves. All between the places that are touched is copied as
+// it is.
+func edited[E authz.Stored](list []E, writes *authz.Pending) []E {
+	edits := editsOf(list, writes)
+	if len(edits) == 0 {
 		return list
 	}
-	touched := x.touched(list)
-	fresh, behind := x.fresh(list, touched)
-	next, from := make([]E, 0, len(list)+len(x)), 0
-	for _, i := range touched {
-		next = append(next, list[from:i]...)
-		from = i + 1
-		k := list[i].Key()
-		switch e, edited := x[k]; {
-		case !edited:
-			next = append(next, list[i])
-		case e != nil:
-			next = append(next, *e)
+	next, from := make([]E, 0, len(list)+len(edits)), 0
+	for _, e := range edits {
+		place := min(e.place, len(list))
+		next = append(next, list[from:place]...)
+		if from = place; e.instead {
+			from++
 		}
-		if behind[k.Of] == i {
-			next = append(next, fresh[k.Of]...)
-			delete(fresh, k.Of)
+		if new, is := e.New.(E); is {
+			next = append(next, new)
 		}
 	}
-	next = append(next, list[from:]...)
-	for _, of := range slices.Sorted(maps.Keys(fresh)) {
-		next = append(next, fresh[of]...)
-	}
-	return next
+	return append(next, list[from:]...)
 }
 
-// touched returns the places of the entities that are edited, or stand, as a right
-// of the same role does, where something new may have to go behind them.
-func (x edits[E]) touched(list []E) (places []int) {
-	ofs := make(map[string]bool, len(x))
-	for k := range x {
-		ofs[k.Of] = true
+// edit is a write in a list: before what is at the place, or instead of it.
+type edit struct {
+	*authz.EntityWrite
+	place   int
+	instead bool
+}
+
+// editsOf returns what becomes of the list by the writes, in the order of the places.
+func editsOf[E authz.Stored](list []E, writes *authz.Pending) []edit {
+	var none E
+	kind := none.Key().Kind
+	n := writes.Number(kind)
+	if n == 0 {
+		return nil
 	}
-	last, same := "", ofs[""] // neighbours are often of one role, and most of none that is touched
+	ids := make(map[string]bool)
+	ends := make(map[string]int, n) // behind the last in the list of a role; further on, of a role that has none
+	all := writes.All()
+	for i := range all {
+		if k := &all[i].Entity; k.Kind == kind {
+			ids[k.ID], ends[k.Of] = true, len(list)+1
+		}
+	}
+	edits, there := make([]edit, 0, n), make(map[*authz.EntityWrite]bool)
+	of, same := "", false // neighbours are often of one role, and most of none that is touched
 	for i := range list {
-		if of := list[i].Key().Of; of != last {
-			last, same = of, ofs[of]
-		}
-		if same {
-			places = append(places, i)
-		}
-	}
-	return places
-}
-
-// fresh returns the entities that the list does not have, by role for rights, and
-// the place of the last entity in the list of each role.
-func (x edits[E]) fresh(list []E, touched []int) (fresh map[string][]E, behind map[string]int) {
-	there := make(map[authz.Key]bool, len(x))
-	behind = make(map[string]int)
-	for _, i := range touched {
 		k := list[i].Key()
-		if _, edited := x[k]; edited {
-			there[k] = true
+		if i == 0 || k.Of != of {
+			if same {
+				ends[of] = i
+			}
+			of = k.Of
+			_, same = ends[of]
 		}
-		behind[k.Of] = i
-	}
-	fresh = make(map[string][]E)
-	for _, k := range slices.SortedFunc(maps.Keys(x), compareKeys) {
-		if e := x[k]; e != nil && !there[k] {
-			fresh[k.Of] = append(fresh[k.Of], *e)
+		if !same || !ids[k.ID] {
+			continue
+		}
+		if w := writes.Of(k); w != nil {
+			there[w] = true
+			edits = append(edits, edit{w, i, true})
 		}
 	}
-	return fresh, behind
+	if same {
+		ends[of] = len(list)
+	}
+	for i := range all {
+		if w := &all[i]; w.Entity.Kind == kind && w.New != nil && !there[w] {
+			edits = append(edits, edit{w, ends[w.Entity.Of], false})
+		}
+	}
+	slices.SortFunc(edits, func(a, b edit) int {
+		switch {
+		case a.place != b.place:
+			return a.place - b.place
+		case a.instead:
+			return 1
+		case b.instead:
+			return -1
+		}
+		return compareKeys(a.Entity, b.Entity)
+	})
+	return edits
 }
 
 func compareKeys(a, b authz.Key) int {

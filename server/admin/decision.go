@@ -87,14 +87,14 @@ func (s *Service) decideAll(ctx context.Context, call *Call, qs []question) ([]d
 	var next atomic.Int64
 	group, together := errgroup.WithContext(ctx)
 	for range min(len(qs), runtime.GOMAXPROCS(0)) {
-		group.Go(func() (err error) {
-			for i := next.Add(1) - 1; err == nil && i < int64(len(qs)); i = next.Add(1) - 1 {
-				err = guarded("the decision", func() (err error) {
+		group.Go(func() error {
+			return guarded("the decision", func() (err error) {
+				for i := next.Add(1) - 1; err == nil && i < int64(len(qs)); i = next.Add(1) - 1 {
+					all[i].id = newID()
 					all[i].Decision, err = s.put(together, call.Portal, qs[i].of(call), &qs[i])
-					return err
-				})
-			}
-			return err
+				}
+				return err
+			})
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -102,7 +102,6 @@ func (s *Service) decideAll(ctx context.Context, call *Call, qs []question) ([]d
 	}
 	for i := range all {
 		query := qs[i].of(call)
-		all[i].id = newID()
 		s.logDecision(ctx, call, &query, &all[i].Decision, all[i].id)
 	}
 	return all, nil
@@ -117,6 +116,19 @@ func guarded(what string, do func() error) (err error) {
 		}
 	}()
 	return do()
+}
+
+// beside does something beside another, and returns when both are done.
+func beside(what string, something, other func()) error {
+	var group errgroup.Group
+	group.Go(func() error {
+		return guarded(what, func() error {
+			something()
+			return nil
+		})
+	})
+	other()
+	return group.Wait()
 }
 
 // put asks the policy of the portal, or of the one that is being made.
@@ -135,6 +147,12 @@ func (s *Service) logDecision(ctx context.Context, call *Call, q *authz.Query, d
 	if d.Allowed() && q.Action.Name == authz.ReadCall {
 		level = slog.LevelDebug
 	}
+	if d.Err != nil {
+		level = slog.LevelError
+	}
+	if !s.opts.Log.Enabled(ctx, level) {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("decision", id), slog.String("portal", call.Portal), slog.String("request", call.Request),
 		slog.String("subject", q.Subject.Type+"/"+q.Subject.ID), slog.String("action", q.Action.Name),
@@ -142,7 +160,6 @@ func (s *Service) logDecision(ctx context.Context, call *Call, q *authz.Query, d
 		slog.String("reason", d.Reason), slog.Int64("revision", d.Revision), slog.String("policy", d.Policy),
 	}
 	if d.Err != nil {
-		level = slog.LevelError
 		attrs = append(attrs, slog.Any("err", d.Err))
 	}
 	s.opts.Log.LogAttrs(ctx, level, "administration", attrs...)

@@ -15,8 +15,8 @@ func errorsAs(err error) (authz.Faults, bool) { return errors.AsType[authz.Fault
 // precheck looks at the configuration with all that is ordered, before the policy
 // does: in a wrong one nothing can be judged.
 func (w *writing) precheck(context.Context) error {
-	if w.next != nil || w.broken {
-		return nil
+	if w.next != nil || w.broken || w.order.rights != nil {
+		return nil // of rights each is looked at alone
 	}
 	var writes []authz.EntityWrite
 	whole := false
@@ -30,7 +30,7 @@ func (w *writing) precheck(context.Context) error {
 	if !whole || w.deletesPortal() {
 		return nil
 	}
-	w.next = reconfigured(w.config, writes)
+	w.next = reconfigured(w.config, authz.PendingOf(writes...))
 	return w.usable()
 }
 

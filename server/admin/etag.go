@@ -16,13 +16,13 @@ func entityTag(revision int64) string { return "r" + strconv.FormatInt(revision,
 // cellsTag returns the ETag of rights: it changes with any of them.
 func cellsTag(cells []Cell) string {
 	h := sha256.New()
-	var size [8]byte
+	var text []byte
 	for _, c := range cells {
+		text = text[:0]
 		for _, s := range [...]string{c.Role, c.Node, c.Level} {
-			binary.BigEndian.PutUint64(size[:], uint64(len(s)))
-			h.Write(size[:])
-			h.Write([]byte(s))
+			text = append(binary.BigEndian.AppendUint64(text, uint64(len(s))), s...)
 		}
+		h.Write(text)
 	}
 	return "c" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
 }

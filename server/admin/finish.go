@@ -12,7 +12,10 @@ import (
 
 // finish makes the write, unless it is only tried, and says what came of it.
 func (w *writing) finish(ctx context.Context, once *authz.Idempotency) (Result, error) {
-	c := w.changeset(once)
+	c, err := w.changeset(once)
+	if err != nil {
+		return Result{}, err
+	}
 	r := w.result(c)
 	r.DryRun = w.call.DryRun
 	if len(c.Changes)+len(c.Tasks)+len(c.Latches) == 0 && c.Settle == nil && c.Publish == nil {
@@ -64,8 +67,9 @@ func (w *writing) refusedBy(c *authz.Changeset, err error) error {
 	return w.refused()
 }
 
-// changeset is what the store is to make of the write.
-func (w *writing) changeset(once *authz.Idempotency) *authz.Changeset {
+// changeset is what the store is to make of the write. The entry is put together beside
+// the configuration: of thousands of changes both take a while.
+func (w *writing) changeset(once *authz.Idempotency) (*authz.Changeset, error) {
 	c := &authz.Changeset{Base: w.base, Tasks: w.later, Latches: w.latches, Settle: w.settle, Once: once}
 	configured := false
 	for _, e := range w.pending.All() {
@@ -75,14 +79,15 @@ func (w *writing) changeset(once *authz.Idempotency) *authz.Changeset {
 		c.Changes = append(c.Changes, e)
 		configured = configured || configures(e.Entity.Kind)
 	}
-	if configured && !w.deletesPortal() {
-		c.Config = w.final()
-	}
+	err := beside("the entry of the audit", func() { c.Entry = w.entry(c.Changes) }, func() {
+		if configured && !w.deletesPortal() {
+			c.Config = w.final()
+		}
+	})
 	if w.publish != nil {
 		c.Publish, c.Config = &w.publish.number, w.publish.config(w.config)
 	}
-	c.Entry = w.entry(c.Changes)
-	return c
+	return c, err
 }
 
 // final returns the configuration with what is pending, which is valid by now.
@@ -90,7 +95,7 @@ func (w *writing) final() *authz.Bundle {
 	if w.next != nil && !w.stale && w.restructured() {
 		return w.next
 	}
-	return reconfigured(w.config, w.pending.All())
+	return reconfigured(w.config, &w.pending)
 }
 
 // entry is what the audit keeps of the write.
@@ -106,9 +111,13 @@ func (w *writing) entry(changes []authz.EntityWrite) authz.AuditEntry {
 	return e
 }
 
+// redacted returns the entity without secrets. A right has no member that could be one.
 func redacted(e authz.Stored) map[string]any {
-	if e == nil {
+	switch e.(type) {
+	case nil:
 		return nil
+	case authz.Right:
+		return authz.Document(e)
 	}
 	return authz.Redact(authz.Document(e))
 }

@@ -112,7 +112,7 @@ func (g *grid) takeLevels(b *authz.Bundle) {
 	}
 	for i := range b.Rights {
 		r := &b.Rights[i]
-		if g.query.Role != "" && r.Role != g.query.Role || !wanted[r.Node] {
+		if g.query.Role != "" && r.Role != g.query.Role || len(g.shown) == 1 && r.Node != g.shown[0] || !wanted[r.Node] {
 			continue
 		}
 		if g.levels[r.Role] == nil {

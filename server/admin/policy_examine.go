@@ -206,11 +206,11 @@ func summary(r *accessdiff.Report, w *writing) *authz.AccessSummary {
 // changed returns the portal as the revision and what is pending would make it.
 func (s *Service) changed(ctx context.Context, portal string, before *authz.World, w *writing, number int64) (*authz.World, error) {
 	after := *before
-	after.Bundle = *reconfigured(&before.Bundle, w.pending.All())
-	after.Accounts = made(before.Accounts, w.pending.All())
-	after.Contacts = made(before.Contacts, w.pending.All())
-	after.Users = made(before.Users, w.pending.All())
-	after.Records = made(before.Records, w.pending.All())
+	after.Bundle = *reconfigured(&before.Bundle, &w.pending)
+	after.Accounts = edited(before.Accounts, &w.pending)
+	after.Contacts = edited(before.Contacts, &w.pending)
+	after.Users = edited(before.Users, &w.pending)
+	after.Records = edited(before.Records, &w.pending)
 	r, err := s.revision(ctx, portal, number)
 	if err == nil && r == nil && number != 0 {
 		err = absent(authz.CallResource(policyKey(number)))
@@ -220,18 +220,6 @@ func (s *Service) changed(ctx context.Context, portal string, before *authz.Worl
 		after.Published = p
 	}
 	return &after, err
-}
-
-// made returns the list with those of the writes that are of its kind.
-func made[E authz.Stored](list []E, writes []authz.EntityWrite) []E {
-	x := edits[E]{}
-	var kind E
-	for _, w := range writes {
-		if w.Entity.Kind == kind.Key().Kind {
-			x.add(w)
-		}
-	}
-	return x.made(list)
 }
 
 // Bounds of what is read of a portal for a preview.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -82,15 +83,31 @@ func (w *writing) readCells(ctx context.Context) error {
 	if err != nil { // who is not let in does not learn what there is
 		return firstError(w.permitRange(ctx), func() error { return err })
 	}
-	w.tag = cellsTag(g.cells())
-	seen := map[authz.Key]int{}
+	if err := beside("the ETag of the range", func() { w.tag = cellsTag(g.cells()) }, func() { w.orderCells(g) }); err != nil {
+		return err
+	}
+	if len(w.changes) > fewCells {
+		w.alike = &authz.Alike{}
+	}
+	if len(w.malformed) > 0 && len(w.changes) == 0 {
+		return firstError(w.permitRange(ctx), func() error { return invalid(w.malformed) })
+	}
+	return nil
+}
+
+// orderCells finds what becomes of the cells, those of nodes higher up in the tree first.
+func (w *writing) orderCells(g *grid) {
+	n := len(w.order.cells)
+	made := make([]change, n)
+	w.changes, w.stored = make([]*change, 0, n), make(map[authz.Key]authz.Versioned, n)
 	for i, cell := range w.order.cells {
-		c := &change{place: fmt.Sprintf("cells[%d]", i), key: authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}}
+		c := &made[i]
+		c.place, c.key = "cells["+strconv.Itoa(i)+"]", authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
 		level, explicit, faults := g.check(c, cell)
-		if first, twice := seen[c.key]; twice {
+		if _, twice := w.stored[c.key]; twice {
+			first := slices.IndexFunc(w.order.cells, func(x Cell) bool { return x.Role == cell.Role && x.Node == cell.Node })
 			faults = append(faults, authz.Fault{Path: c.place, Msg: fmt.Sprintf("is the same as cells[%d]: leave one out", first)})
 		}
-		seen[c.key] = i
 		if w.malformed = append(w.malformed, faults...); len(faults) > 0 {
 			continue
 		}
@@ -105,14 +122,9 @@ func (w *writing) readCells(ctx context.Context) error {
 		c.same = had == explicit && old == level
 		w.changes = append(w.changes, c)
 	}
-	if len(w.changes) > fewCells {
-		w.alike = &authz.Alike{}
+	if len(g.nodes) > 1 {
+		slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
 	}
-	slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
-	if len(w.malformed) > 0 && len(w.changes) == 0 {
-		return firstError(w.permitRange(ctx), func() error { return invalid(w.malformed) })
-	}
-	return nil
 }
 
 // permitRange asks whether the range as a whole may be changed.

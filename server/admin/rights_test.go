@@ -3,6 +3,8 @@ package admin_test
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/portcullis-authz/portcullis/server/admin"
 	"github.com/portcullis-authz/portcullis/server/authz"
 	"github.com/portcullis-authz/portcullis/server/policy"
+	"github.com/portcullis-authz/portcullis/server/priority"
 )
 
 // shown returns the cells as "role node level", with what is shown where that is
@@ -155,8 +158,16 @@ func (s *timed) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 
 // BenchmarkRights times reads and writes of rights at 5,000 roles and 200 screens,
 // as milliseconds beyond the store's own time: a row and a column with few cells that
-// change, and with all.
+// change, and with all. Garbage is collected as portcullis serve has it collected.
 func BenchmarkRights(b *testing.B) {
+	ctx, stop := context.WithCancel(b.Context())
+	processors, garbage := runtime.GOMAXPROCS(0), debug.SetGCPercent(-1)
+	priority.Decisions(ctx, 0)
+	b.Cleanup(func() {
+		stop()
+		runtime.GOMAXPROCS(processors)
+		debug.SetGCPercent(garbage)
+	})
 	s := startedWith(b, preset(b), large())
 	timed := &timed{Store: s.store}
 	s.Service = admin.New(timed, s.manager, s.decider, admin.Options{})

@@ -2,6 +2,9 @@ package admin
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,12 +89,66 @@ func TestReconfigured(t *testing.T) {
 		return authz.EntityWrite{Entity: r.Key(), New: r}
 	}
 	gone := authz.EntityWrite{Entity: authz.Right{Role: "b", Node: "1"}.Key()}
-	next := reconfigured(b, []authz.EntityWrite{right("c", "2", 1), right("a", "2", 2), right("a", "1", 3), gone})
+	next := reconfigured(b, authz.PendingOf(right("c", "2", 1), right("a", "2", 2), right("a", "1", 3), gone))
 	require.Equal(t, []authz.Right{{Role: "a", Node: "1", Level: 3}, {Role: "a", Node: "3"}, {Role: "a", Node: "2", Level: 2}, {Role: "c", Node: "2", Level: 1}}, next.Rights)
 	require.Same(t, &b.Roles[0], &next.Roles[0])
 	require.Equal(t, authz.Level(0), b.Rights[0].Level, "the published one is left alone")
 
-	next = reconfigured(b, []authz.EntityWrite{{Entity: authz.Role{ID: "b"}.Key()}, {Entity: authz.Role{ID: "d"}.Key(), New: authz.Role{ID: "d"}}})
+	next = reconfigured(b, authz.PendingOf(authz.EntityWrite{Entity: authz.Role{ID: "b"}.Key()}, authz.EntityWrite{Entity: authz.Role{ID: "d"}.Key(), New: authz.Role{ID: "d"}}))
 	require.Equal(t, []authz.Role{{ID: "a"}, {ID: "c"}, {ID: "d"}}, next.Roles)
 	require.Len(t, b.Roles, 3)
+}
+
+// TestEditedAsOneByOne holds lists that are edited against what comes of it slowly, for
+// any writes: the same rights, what is kept in its order, and those of a role together
+// where they were.
+func TestEditedAsOneByOne(t *testing.T) {
+	rand := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		var list []authz.Right
+		for role := range rand.IntN(5) {
+			for node := range 5 {
+				if rand.IntN(2) == 0 {
+					list = append(list, authz.Right{Role: fmt.Sprint(role), Node: fmt.Sprint(node)})
+				}
+			}
+		}
+		was := slices.Clone(list)
+		want := map[authz.Key]authz.Right{}
+		for _, r := range list {
+			want[r.Key()] = r
+		}
+		writes := &authz.Pending{}
+		for range rand.IntN(12) {
+			r := authz.Right{Role: fmt.Sprint(rand.IntN(6)), Node: fmt.Sprint(rand.IntN(6)), Level: authz.Level(1 + rand.IntN(5))}
+			w := authz.EntityWrite{Entity: r.Key(), New: r}
+			if want[r.Key()] = r; rand.IntN(3) == 0 {
+				w.New = nil
+				delete(want, r.Key())
+			}
+			writes.Put(w)
+		}
+		got := edited(list, writes)
+		require.Equal(t, was, list)
+		found := map[authz.Key]authz.Right{}
+		var kept, of []string
+		for i, r := range got {
+			found[r.Key()] = r
+			if slices.ContainsFunc(list, func(old authz.Right) bool { return old.Key() == r.Key() }) {
+				kept = append(kept, r.Key().String())
+			}
+			if i == 0 || got[i-1].Role != r.Role {
+				of = append(of, r.Role)
+			}
+		}
+		require.Equal(t, want, found)
+		require.Len(t, got, len(want), "none twice")
+		slices.Sort(of)
+		require.Equal(t, slices.Compact(slices.Clone(of)), of, "those of a role stay together")
+		stays := slices.DeleteFunc(slices.Clone(list), func(r authz.Right) bool { _, there := want[r.Key()]; return !there })
+		require.Len(t, kept, len(stays))
+		for i, r := range stays {
+			require.Equal(t, r.Key().String(), kept[i])
+		}
+	}
 }

@@ -7,10 +7,12 @@ const maxAlike = 1000
 
 // Alike keeps what a policy has answered in the course of one call, by what the policy
 // could see of the question, so that it is not asked again what it cannot tell from
-// what it was asked before. The zero value is empty. It is safe for concurrent use.
+// what it was asked before. All that it is given to is of one subject, in one context.
+// The zero value is empty. It is safe for concurrent use.
 type Alike struct {
 	mu   sync.Mutex
 	kept map[int][]alike // by hash
+	of   sync.Map
 	n    int
 }
 
@@ -40,6 +42,24 @@ func (a *Alike) Keep(hash int, seen, answer any) {
 	}
 	a.kept[hash] = append(a.kept[hash], alike{seen, answer})
 	a.n++
+}
+
+// Of returns the answer that is kept for the key.
+func (a *Alike) Of(key any) (answer any, found bool) {
+	return a.of.Load(key)
+}
+
+// KeepOf keeps the answer for the key, which can be compared, unless there are as many
+// as can be kept.
+func (a *Alike) KeepOf(key, answer any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.n == maxAlike {
+		return
+	}
+	if _, there := a.of.LoadOrStore(key, answer); !there {
+		a.n++
+	}
 }
 
 // Number returns how many answers are kept.

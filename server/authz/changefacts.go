@@ -36,6 +36,7 @@ type NodeFacts struct {
 	ID    string
 	Kind  NodeKind
 	Below []PathNode
+	Memo
 }
 
 // ChangeReads says which facts a rule reads when it judges changes. The others are

@@ -1,11 +1,13 @@
 package authz
 
+import "slices"
+
 // Pending are writes that are made together, at most one of each entity, in the
 // order in which they were accepted. The zero value holds none.
 type Pending struct {
 	writes []EntityWrite
-	at     map[Key]int // place in writes
-	kinds  map[EntityKind]int
+	at     map[Key]int          // place in writes
+	kinds  map[EntityKind][]int // places of the writes of each kind
 }
 
 // PendingOf returns the writes as pending.
@@ -25,11 +27,19 @@ func (p *Pending) Put(w EntityWrite) {
 		return
 	}
 	if p.at == nil {
-		p.at, p.kinds = make(map[Key]int), make(map[EntityKind]int)
+		p.at, p.kinds = make(map[Key]int), make(map[EntityKind][]int)
 	}
 	p.at[w.Entity] = len(p.writes)
-	p.kinds[w.Entity.Kind]++
+	p.kinds[w.Entity.Kind] = append(p.kinds[w.Entity.Kind], len(p.writes))
 	p.writes = append(p.writes, w)
+}
+
+// Grow makes room for n more writes.
+func (p *Pending) Grow(n int) {
+	if p.at == nil {
+		p.at, p.kinds = make(map[Key]int, n), make(map[EntityKind][]int)
+	}
+	p.writes = slices.Grow(p.writes, n)
 }
 
 // All returns the writes. Nobody may write to them.
@@ -45,7 +55,7 @@ func (p *Pending) Of(k Key) *EntityWrite {
 	if p == nil {
 		return nil
 	}
-	if i, ok := p.at[k]; ok {
+	if i, ok := p.at[k]; ok && i < len(p.writes) {
 		return &p.writes[i]
 	}
 	return nil
@@ -56,5 +66,13 @@ func (p *Pending) Number(kind EntityKind) int {
 	if p == nil {
 		return 0
 	}
-	return p.kinds[kind]
+	places := p.kinds[kind]
+	n, _ := slices.BinarySearch(places, len(p.writes))
+	return n
+}
+
+// First returns the first n of the writes, to be read as long as nothing is put to p.
+// Nobody may put anything to them.
+func (p *Pending) First(n int) Pending {
+	return Pending{writes: p.writes[:n:n], at: p.at, kinds: p.kinds}
 }

@@ -25,6 +25,17 @@ func TestPending(t *testing.T) {
 	require.Nil(t, p.Of(authz.Role{ID: "c"}.Key()))
 	require.Equal(t, 2, p.Number(authz.RoleEntity))
 	require.Zero(t, p.Number(authz.RightEntity))
+
+	for n := range 4 {
+		alone, among := authz.PendingOf(p.All()[:n]...), p.First(n)
+		require.Equal(t, len(alone.All()), len(among.All()))
+		for _, kind := range []authz.EntityKind{authz.RoleEntity, authz.UserEntity, authz.RightEntity} {
+			require.Equal(t, alone.Number(kind), among.Number(kind), "%d %s", n, kind)
+		}
+		for _, w := range p.All() {
+			require.Equal(t, alone.Of(w.Entity), among.Of(w.Entity), "%d %s", n, w.Entity)
+		}
+	}
 }
 
 func TestMemo(t *testing.T) {

@@ -87,18 +87,15 @@ func (s *Snapshot) Unset() (map[string]*authz.RoleFacts, []authz.PathNode) {
 }
 
 // Node returns the node called id with all that lies below it, parents first and
-// otherwise in the order of the bundle, or nil when there is none.
+// otherwise in the order of the bundle, or nil when there is none. It is shared: nobody
+// may write to it.
 func (s *Snapshot) Node(id string) *authz.NodeFacts {
 	top, ok := s.tree.at[id]
 	if !ok {
 		return nil
 	}
-	below := s.tree.under(top)[1:]
-	n := &authz.NodeFacts{ID: id, Kind: s.tree.facts[top].Kind, Below: make([]authz.PathNode, len(below))}
-	for i, node := range below {
-		n.Below[i] = authz.PathNode{ID: s.tree.facts[node].ID, Kind: s.tree.facts[node].Kind}
-	}
-	return n
+	s.tree.list()
+	return &s.tree.lists.nodes[top]
 }
 
 // lists are the nodes below each node, made when the first is asked for: a write of
@@ -106,13 +103,27 @@ func (s *Snapshot) Node(id string) *authz.NodeFacts {
 type lists struct {
 	once  sync.Once
 	below [][]int32
+	nodes []authz.NodeFacts
+}
+
+func (t *tree) list() { t.lists.once.Do(t.makeLists) }
+
+func (t *tree) makeLists() {
+	t.lists.below, t.lists.nodes = t.descents(), make([]authz.NodeFacts, len(t.facts))
+	for top := range t.lists.nodes {
+		n, below := &t.lists.nodes[top], t.lists.below[top][1:]
+		n.ID, n.Kind, n.Below = t.facts[top].ID, t.facts[top].Kind, make([]authz.PathNode, len(below))
+		for i, node := range below {
+			n.Below[i] = authz.PathNode{ID: t.facts[node].ID, Kind: t.facts[node].Kind}
+		}
+	}
 }
 
 // under returns the node and those below it, parents first and itself before all.
 // A screen that a workspace shows too is below that one as well. Nobody may write to
 // what is returned.
 func (t *tree) under(top int32) []int32 {
-	t.lists.once.Do(func() { t.lists.below = t.descents() })
+	t.list()
 	return t.lists.below[top]
 }
 
@@ -165,10 +176,10 @@ func (s *Snapshot) LevelsOf(role, id string) []authz.NodeRights {
 	}
 	var all []authz.NodeRights
 	for _, node := range s.tree.under(top) {
-		for at := s.rights.start[node]; at < s.rights.start[node+1]; at++ {
-			if s.rights.role[at] == number {
-				all = append(all, authz.NodeRights{Node: s.tree.facts[node].ID, Levels: []authz.RoleLevel{{Role: role, Level: s.rights.level[at]}}})
-			}
+		from, to := s.rights.start[node], s.rights.start[node+1]
+		if at, has := slices.BinarySearch(s.rights.role[from:to], number); has {
+			level := s.rights.level[from+int32(at)]
+			all = append(all, authz.NodeRights{Node: s.tree.facts[node].ID, Levels: []authz.RoleLevel{{Role: role, Level: level}}})
 		}
 	}
 	return all

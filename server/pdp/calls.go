@@ -34,7 +34,19 @@ func (d *Decider) DecideCall(ctx context.Context, portal string, q authz.Query, 
 		return authz.Decision{}, err
 	}
 	q.Now = d.now()
-	return d.decide(ctx, v, &q, &call{before, after}), nil
+	among := q.Alike
+	c, anyRole := v.cell(&q, before, after)
+	if anyRole {
+		if kept, ok := among.Of(c); ok {
+			return kept.(authz.Decision), nil
+		}
+		q.Alike = nil // to be kept once
+	}
+	decision := d.decide(ctx, v, &q, &call{before, after})
+	if anyRole && decision.Err == nil {
+		among.KeepOf(c, decision)
+	}
+	return decision, nil
 }
 
 // named returns an error when the resource of q is not s. A judgement of one entity

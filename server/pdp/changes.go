@@ -54,6 +54,12 @@ func (d *Decider) Provision(ctx context.Context, portal string, c *authz.Change,
 // done because of it. It says false where that is not known, or something goes wrong, of
 // which Admit and Provision say what. The errors are those of Admit.
 func (d *Decider) Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, error) {
+	key, anyRole := d.cell(portal, c, &known)
+	if anyRole {
+		if _, kept := c.Alike.Of(key); kept {
+			return true, nil
+		}
+	}
 	x, err := d.resolver(portal, c, known)
 	if err != nil {
 		return false, err
@@ -61,10 +67,17 @@ func (d *Decider) Plain(ctx context.Context, portal string, c *authz.Change, kno
 	if x.draft(d) != nil || x.view.Snapshot == nil || x.view.Changes == nil {
 		return false, nil
 	}
-	if x.resolve(ctx, x.view.Changes.PlainReads()) != nil {
+	if anyRole {
+		x.change.Alike = nil // to be kept once
+	}
+	if x.resolve(ctx, x.view.Changes.PlainReads(&x.change, x.view.nodeOf(c))) != nil {
 		return false, nil
 	}
-	return x.view.Changes.Plain(ctx, &x.change, &x.facts), nil
+	plain := x.view.Changes.Plain(ctx, &x.change, &x.facts)
+	if anyRole && plain && x.view == key.view {
+		c.Alike.KeepOf(key, true)
+	}
+	return plain, nil
 }
 
 // withoutPolicy returns the reason why a view judges no changes.
@@ -144,10 +157,16 @@ func (x *resolver) written(kind authz.EntityKind) string {
 	return ""
 }
 
+// steps state one fact each, some by way of those before.
+var steps = [...]func(*resolver, context.Context) error{
+	(*resolver).actor, (*resolver).contactFact, (*resolver).accountFact, (*resolver).owner,
+	(*resolver).users, (*resolver).typeUsers, (*resolver).sameLogin, (*resolver).counts,
+}
+
 func (x *resolver) resolve(ctx context.Context, reads authz.ChangeReads) error {
 	x.reads, x.facts.Latches = reads, x.known.Latches
-	for _, step := range []func(context.Context) error{x.actor, x.contactFact, x.accountFact, x.owner, x.users, x.typeUsers, x.sameLogin, x.counts} {
-		if err := step(ctx); err != nil {
+	for _, step := range steps {
+		if err := step(x, ctx); err != nil {
 			return err
 		}
 	}
@@ -280,6 +299,9 @@ func (x *resolver) sameLogin(ctx context.Context) error {
 }
 
 func (x *resolver) counts(ctx context.Context) error {
+	if len(x.reads.Counts)+len(x.known.Counts) == 0 {
+		return nil
+	}
 	x.facts.Counts = make(map[authz.CountName]int)
 	for _, name := range authz.CountNames() {
 		if n, known := x.known.Counts[name]; known {

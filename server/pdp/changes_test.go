@@ -15,9 +15,11 @@ import (
 // judge accepts whatever it is asked, reads what it is told to, and keeps what it
 // was shown.
 type judge struct {
-	reads  authz.ChangeReads
-	change authz.Change
-	facts  authz.ChangeFacts
+	reads   authz.ChangeReads
+	change  authz.Change
+	facts   authz.ChangeFacts
+	asked   int // by Plain
+	anyRole bool
 }
 
 func (j *judge) Admit(_ context.Context, c *authz.Change, f *authz.ChangeFacts) authz.Admission {
@@ -32,12 +34,16 @@ func (j *judge) Provision(_ context.Context, c *authz.Change, f *authz.ChangeFac
 
 func (j *judge) Plain(_ context.Context, c *authz.Change, f *authz.ChangeFacts) bool {
 	j.change, j.facts = *c, *f
-	return true
+	j.asked++
+	r, is := c.New.(authz.Right)
+	return !is || r.Level != authz.Delete
 }
 
-func (j *judge) PlainReads() authz.ChangeReads        { return j.reads }
-func (j *judge) AdmissionReads() authz.ChangeReads    { return j.reads }
-func (j *judge) ProvisioningReads() authz.ChangeReads { return j.reads }
+func (j *judge) AnyRoleCalls(*authz.Query) bool                             { return j.anyRole }
+func (j *judge) AnyRoleChanges(*authz.Change, authz.NodeKind) bool          { return j.anyRole }
+func (j *judge) PlainReads(*authz.Change, authz.NodeKind) authz.ChangeReads { return j.reads }
+func (j *judge) AdmissionReads() authz.ChangeReads                          { return j.reads }
+func (j *judge) ProvisioningReads() authz.ChangeReads                       { return j.reads }
 
 // staffed has an entity for every fact of a change.
 func staffed() authz.World {

@@ -194,7 +194,7 @@ func told(f *authz.ChangeFacts) map[string]any {
 		}
 	}
 	if f.Node != nil {
-		m["node"] = *f.Node
+		m["node"] = fmt.Sprint(f.Node.ID, f.Node.Kind, f.Node.Below)
 	}
 	return m
 }

@@ -43,7 +43,13 @@ type ChangePolicy interface {
 	// Plain reports whether Admit accepts the change with nothing added and Provision
 	// wants nothing. It may say false where it does not know.
 	Plain(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) bool
-	PlainReads() authz.ChangeReads
+	PlainReads(c *authz.Change, node authz.NodeKind) authz.ChangeReads
+	// AnyRoleCalls reports whether the decision on a call about a right is the same for
+	// every role, as long as nothing else of the call, of the subject or of the right is
+	// another, and AnyRoleChanges whether Plain is, for changes of rights at nodes of a
+	// kind. They may say false where it is not known.
+	AnyRoleCalls(q *authz.Query) bool
+	AnyRoleChanges(c *authz.Change, node authz.NodeKind) bool
 }
 
 // viewKey stands for a line of views in the keys of the cache: for a view and those

@@ -98,8 +98,40 @@ given := true
 			_, _, same, sameChange = ask(tc.other)
 			require.Equal(t, tc.same, same, "question")
 			require.Equal(t, tc.sameChange, sameChange, "change")
+
+			q, _, c, _ := cell("r", "s", 1)
+			if tc.other == role {
+				require.Equal(t, tc.same, p.AnyRoleCalls(q), "question")
+				require.Equal(t, tc.sameChange, p.AnyRoleChanges(c, authz.Screen), "change")
+			}
 		})
 	}
+}
+
+// TestAnyRoleIsOfRights: of what is no right, of a question that lacks its kind, of changes
+// that are not judged, and of what depends on the moment, nothing is said.
+func TestAnyRoleIsOfRights(t *testing.T) {
+	const whatever = `decision := {"outcome": "allow", "reason": "x"} if input.subject.type == "user"
+admission := {"refusals": set(), "defaults": {}}
+`
+	p := bind(t, time.Second, whatever+`provisioning := {"tasks": []}`)
+	q, _, c, _ := cell("r", "s", 1)
+	require.True(t, p.AnyRoleCalls(q))
+	require.True(t, p.AnyRoleChanges(c, authz.Screen))
+	other := *q
+	other.Resource = authz.Entity{Type: "role", ID: "r"}
+	require.False(t, p.AnyRoleCalls(&other))
+	other.Resource = authz.Entity{Type: "right", ID: "r/s"}
+	other.Subject.Type = ""
+	require.False(t, p.AnyRoleCalls(&other))
+	require.False(t, p.AnyRoleChanges(&authz.Change{Operation: authz.CreateEntity, Entity: authz.Role{ID: "r"}.Key(), New: authz.Role{ID: "r"}}, ""))
+	require.False(t, bind(t, time.Second, whatever).AnyRoleChanges(c, authz.Screen))
+
+	p = bind(t, time.Second, `decision := {"outcome": "allow", "reason": "x"} if input.context.now != ""
+admission := {"refusals": {{"rule": "r", "reason": "x"} | input.context.now == ""}, "defaults": {}}
+provisioning := {"tasks": []}`)
+	require.False(t, p.AnyRoleCalls(q))
+	require.False(t, p.AnyRoleChanges(c, authz.Screen))
 }
 
 // TestAlikeWithoutAScreen: where there is no screen, what is said of one is not known.

@@ -43,8 +43,12 @@ func (r reads) changeFacts() authz.ChangeReads {
 // changeInput returns the document that a rule sees which judges a change, as
 // policies/schema/input.json describes it.
 func (p *Policy) changeInput(n *changeNeeds, c *authz.Change, f *authz.ChangeFacts) *ast.Term {
-	var room [20][2]*ast.Term
-	all := room[:0]
+	var room [mostMembers][2]*ast.Term
+	return ast.ObjectTerm(p.changeMembers(room[:0], n, c, f)...)
+}
+
+// changeMembers appends the members of input for a rule with the needs.
+func (p *Policy) changeMembers(all [][2]*ast.Term, n *changeNeeds, c *authz.Change, f *authz.ChangeFacts) [][2]*ast.Term {
 	add := func(name string, value *ast.Term) {
 		if value != nil {
 			all = append(all, [2]*ast.Term{key(name), value})
@@ -75,7 +79,7 @@ func (p *Policy) changeInput(n *changeNeeds, c *authz.Change, f *authz.ChangeFac
 	addIf(n.screens && f.Screens != nil, "screens", func() *ast.Term { return plain(pathNodes(f.Screens)) })
 	add("counts", n.counts.counts(f.Counts))
 	addIf(n.latches, "latches", func() *ast.Term { return plain(append([]string{}, f.Latches...)) })
-	return ast.ObjectTerm(all...)
+	return all
 }
 
 // asked returns the entity as the writer asked for it.
@@ -90,11 +94,22 @@ func (s *shape) entity(k authz.Key) *ast.Term {
 	if s == nil {
 		return nil
 	}
+	plainly := !s.shows("id") && !s.shows("of")
+	if plainly {
+		k.ID, k.Of = "", ""
+		if t := s.keys.get(k); t != nil {
+			return t
+		}
+	}
 	m := s.members(3)
 	m.add("kind", string(k.Kind))
 	m.text("id", k.ID)
 	m.text("of", k.Of)
-	return m.term()
+	t := m.term()
+	if plainly {
+		s.keys.keep(k, t)
+	}
+	return t
 }
 
 // document is the entity before or after the change.
@@ -102,12 +117,23 @@ func (s *shape) document(e authz.Stored) *ast.Term {
 	if s == nil || e == nil {
 		return nil
 	}
+	right, ok := e.(authz.Right)
+	plainly := ok && !s.shows("role") && !s.shows("node")
+	if plainly {
+		if t := s.levels.get(right.Level); t != nil {
+			return t
+		}
+	}
 	doc := authz.Document(e)
 	m := s.members(len(doc))
 	for name, v := range doc {
 		m.add(name, v)
 	}
-	return m.term()
+	t := m.term()
+	if plainly {
+		s.levels.keep(right.Level, t)
+	}
+	return t
 }
 
 func roles(all map[string]*authz.RoleFacts) *ast.Term {
@@ -152,13 +178,15 @@ func (s *shape) node(n *authz.NodeFacts) *ast.Term {
 	if s == nil || n == nil {
 		return nil
 	}
-	m := s.members(3)
-	m.add("id", n.ID)
-	m.add("kind", string(n.Kind))
-	if s.shows("below") {
-		m.list = append(m.list, [2]*ast.Term{key("below"), below(n.Below)})
-	}
-	return m.term()
+	return n.Recall(s, func() any {
+		m := s.members(3)
+		m.add("id", n.ID)
+		m.add("kind", string(n.Kind))
+		if s.shows("below") {
+			m.list = append(m.list, [2]*ast.Term{key("below"), below(n.Below)})
+		}
+		return m.term()
+	}).(*ast.Term)
 }
 
 func below(nodes []authz.PathNode) *ast.Term {

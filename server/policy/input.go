@@ -2,6 +2,7 @@ package policy
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,9 @@ type claimNeeds struct{ any, id, properties bool }
 type shape struct {
 	whole bool            // every member can be reached
 	names map[string]bool // the members that can be
+
+	keys   few[authz.Key, *ast.Term]   // of which no more than the kind is seen
+	levels few[authz.Level, *ast.Term] // of rights of which no more is seen
 }
 
 func (r reads) needs() needs {
@@ -65,14 +69,22 @@ func (r reads) shape(member string) *shape {
 // shows reports whether the policy may look at the member called name.
 func (s *shape) shows(name string) bool { return s.whole || s.names[name] }
 
+// mayShow reports whether there is such a thing at all that the policy can reach, and in
+// it one of the members.
+func (s *shape) mayShow(names ...string) bool { return s != nil && slices.ContainsFunc(names, s.shows) }
+
 // input returns the document that the policy sees, as policies/schema/input.json
 // describes it.
-func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term { return p.inputFor(&p.needs, q, f) }
+func (p *Policy) input(q *authz.Query, f *authz.Facts) *ast.Term {
+	var room [mostMembers][2]*ast.Term
+	return ast.ObjectTerm(p.inputMembers(room[:0], &p.needs, q, f)...)
+}
 
-// inputFor is input for rules that may look at less.
-func (p *Policy) inputFor(n *needs, q *authz.Query, f *authz.Facts) *ast.Term {
-	var room [18][2]*ast.Term
-	members := room[:0]
+// mostMembers is how many members input has at most.
+const mostMembers = 20
+
+// inputMembers appends the members of input for rules with the needs.
+func (p *Policy) inputMembers(members [][2]*ast.Term, n *needs, q *authz.Query, f *authz.Facts) [][2]*ast.Term {
 	add := func(key, value *ast.Term) {
 		if value != nil {
 			members = append(members, [2]*ast.Term{key, value})
@@ -106,7 +118,7 @@ func (p *Policy) inputFor(n *needs, q *authz.Query, f *authz.Facts) *ast.Term {
 			add(keys.levels, rights(t.Levels))
 		}
 	}
-	return ast.ObjectTerm(members...)
+	return members
 }
 
 // keys are the member names of input, made once.
@@ -177,35 +189,48 @@ type claimKey struct {
 	value  string
 }
 
-// claims are the claims made once. The map is copied to add to it, so that
-// reading takes no lock.
-type claims struct {
-	kept atomic.Pointer[map[claimKey]*ast.Term]
+// few keeps what is made once for each of a few keys. The map is copied to add to it, so
+// that reading takes no lock.
+type few[K comparable, V any] struct {
+	kept atomic.Pointer[map[K]V]
 	mu   sync.Mutex
 }
 
-// maxClaims bounds the claims kept: types and actions are few, but callers choose
-// the words.
-const maxClaims = 200
+// maxFew bounds what is kept: types and actions are few, but callers choose the words.
+const maxFew = 200
 
-func (c *claims) get(key claimKey) *ast.Term {
-	if kept := c.kept.Load(); kept != nil {
-		return (*kept)[key]
+// get returns what is kept for the key, or else the zero value.
+func (f *few[K, V]) get(key K) (v V) {
+	if kept := f.kept.Load(); kept != nil {
+		v = (*kept)[key]
 	}
-	return nil
+	return v
 }
 
-func (c *claims) keep(key claimKey, t *ast.Term) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	more := map[claimKey]*ast.Term{key: t}
-	if kept := c.kept.Load(); kept != nil {
-		if len(*kept) >= maxClaims {
-			return
-		}
-		maps.Copy(more, *kept)
+func (f *few[K, V]) full() bool {
+	kept := f.kept.Load()
+	return kept != nil && len(*kept) >= maxFew
+}
+
+// keep returns what is kept for the key: v, unless somebody was faster.
+func (f *few[K, V]) keep(key K, v V) V {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var kept map[K]V
+	if now := f.kept.Load(); now != nil {
+		kept = *now
 	}
-	c.kept.Store(&more)
+	if first, there := kept[key]; there {
+		return first
+	}
+	if len(kept) >= maxFew {
+		return v
+	}
+	more := make(map[K]V, len(kept)+1)
+	maps.Copy(more, kept)
+	more[key] = v
+	f.kept.Store(&more)
+	return v
 }
 
 func properties(m map[string]any) *ast.Term {

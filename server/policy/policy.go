@@ -30,7 +30,8 @@ type Policy struct {
 	admission, provisioning *changeRule // nil: the package has no such rule
 	both                    *changeRule // nil: it does not have both
 
-	claims claims
+	sights *sights // shared with the policy for other portals
+	claims few[claimKey, *ast.Term]
 	watch  *watch // sees every evaluation; nil on the decision path
 }
 
@@ -68,7 +69,7 @@ func (p *Program) bind(b *authz.Bundle) (*Policy, error) {
 	}
 	bound := &Policy{
 		program: p, pkg: b.Portal.Policy, rule: rule, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
-		query: compiled, compiler: compiler, data: data,
+		query: compiled, compiler: compiler, data: data, sights: &sights{},
 	}
 	if bound.admission, err = p.changeRule(b.Portal.Policy, admissionRule); err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func (p *Policy) Program() *Program { return p.program }
 func (p *Policy) copied() *Policy {
 	return &Policy{
 		program: p.program, pkg: p.pkg, rule: p.rule, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
-		data: p.data, admission: p.admission, provisioning: p.provisioning, both: p.both,
+		data: p.data, admission: p.admission, provisioning: p.provisioning, both: p.both, sights: p.sights,
 	}
 }
 

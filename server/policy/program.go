@@ -22,9 +22,7 @@ type Program struct {
 	compiler *ast.Compiler
 	revision string
 	limit    time.Duration
-	bound    sync.Map     // package -> *Policy, the first of each that was bound
-	sights   sync.Map     // sightKey -> *sight
-	seen     atomic.Int64 // how many sights were made
+	bound    sync.Map // package -> *Policy, the first of each that was bound
 }
 
 // Compile compiles modules strictly: unused imports and variables, references to
