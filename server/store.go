@@ -19,7 +19,6 @@ type Store struct {
 // its data folder. The caller closes it.
 func OpenStore(ctx context.Context, o StoreOptions) (*Store, error) {
 	s := &Store{}
-	index := func(context.Context) error { return nil }
 	options := mongodb.Options{URI: o.URI, Database: o.Database, Log: o.Log}
 	if o.URI == "" {
 		db, err := ferret.Start(ctx, o.Data, o.Log)
@@ -27,8 +26,7 @@ func OpenStore(ctx context.Context, o StoreOptions) (*Store, error) {
 			return nil, err
 		}
 		s.closers.add("embedded database", db.Stop)
-		options.URI, options.Embedded, options.Sole = db.URI(), true, true
-		index = func(ctx context.Context) error { return db.Index(ctx, o.Database) }
+		options.URI, options.Embedded, options.Sole, options.Prepare = db.URI(), true, true, db.Index
 	}
 	store, err := mongodb.Open(ctx, options)
 	if err != nil {
@@ -36,9 +34,6 @@ func OpenStore(ctx context.Context, o StoreOptions) (*Store, error) {
 	}
 	s.Store = store
 	s.closers.add("store", store.Close)
-	if err := index(ctx); err != nil {
-		return nil, errors.Join(err, s.closers.close(ctx))
-	}
 	return s, nil
 }
 

@@ -11,7 +11,7 @@ import (
 // grid is a range of rights: roles by nodes, with the levels that there are.
 type grid struct {
 	query RightsQuery
-	roles []string // in the order of their ids
+	roles map[string]bool
 	nodes []string // in the order of the tree
 	shown []string // nodes and all that lies below them
 	below map[string][]string
@@ -38,15 +38,18 @@ func gridOf(b *authz.Bundle, q RightsQuery) (*grid, error) {
 }
 
 func (g *grid) takeRoles(b *authz.Bundle) error {
+	g.roles = make(map[string]bool)
+	if g.query.Role == "" {
+		g.roles = make(map[string]bool, len(b.Roles))
+	}
 	for i := range b.Roles {
 		if id := b.Roles[i].ID; g.query.Role == "" || id == g.query.Role {
-			g.roles = append(g.roles, id)
+			g.roles[id] = true
 		}
 	}
 	if g.query.Role != "" && len(g.roles) == 0 {
 		return absent(authz.Entity{Type: string(authz.RoleEntity), ID: g.query.Role})
 	}
-	slices.Sort(g.roles)
 	return nil
 }
 
@@ -131,7 +134,7 @@ func (g *grid) level(role, node string) (authz.Level, bool) {
 // cells returns the range by role and within one in the order of the tree.
 func (g *grid) cells() []Cell {
 	cells := make([]Cell, 0, len(g.roles)*len(g.nodes))
-	for _, role := range g.roles {
+	for _, role := range slices.Sorted(maps.Keys(g.roles)) {
 		levels := g.levels[role]
 		for _, node := range g.nodes {
 			c := Cell{Role: role, Node: node, Level: Inherit}
@@ -176,7 +179,7 @@ func (g *grid) check(c *change, cell Cell) (l authz.Level, explicit bool, faults
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, authz.Fault{Path: join(c.place, field), Msg: fmt.Sprintf(format, args...)})
 	}
-	if _, ok := slices.BinarySearch(g.roles, cell.Role); !ok {
+	if !g.roles[cell.Role] {
 		fault("role", "%q is no role of the range", cell.Role)
 	}
 	if !g.holds(cell.Node) {

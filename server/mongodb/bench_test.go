@@ -77,7 +77,7 @@ func watchHeap(b *testing.B) func() uint64 {
 
 // BenchmarkUser reads one user by its key.
 func BenchmarkUser(b *testing.B) {
-	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_" + uuid.NewString()[:8], Embedded: true, Sole: true})
+	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_" + uuid.NewString()[:8], Embedded: true, Sole: true, Prepare: index})
 	require.NoError(b, err)
 	defer func() { require.NoError(b, s.Close(context.Background())) }()
 	require.NoError(b, s.Import(b.Context(), []authz.World{sized("big", "x", 10, 10, 10, 20_000, 0)}, "bench", nil))
@@ -135,11 +135,12 @@ func BenchmarkCommit(b *testing.B) {
 			continue
 		}
 		database := "bench_" + uuid.NewString()[:8]
-		s, err := mongodb.Open(b.Context(), mongodb.Options{URI: db.uri, Database: database, Embedded: db.embedded, Sole: db.embedded})
-		require.NoError(b, err)
+		o := mongodb.Options{URI: db.uri, Database: database, Embedded: db.embedded, Sole: db.embedded}
 		if db.embedded {
-			require.NoError(b, embedded.Index(b.Context(), database))
+			o.Prepare = index
 		}
+		s, err := mongodb.Open(b.Context(), o)
+		require.NoError(b, err)
 		require.NoError(b, s.Import(b.Context(), []authz.World{sized("big", "x", 5000, 200, 20_000, 1000, 0)}, "bench", nil))
 		w, err := s.World(b.Context(), "big")
 		require.NoError(b, err)
@@ -213,7 +214,7 @@ func judgedQuickly(base authz.PortalRevision, w *authz.World, writes []authz.Ent
 // BenchmarkSameLoginAfterWrite counts a login right after a write to one of 5,000
 // users.
 func BenchmarkSameLoginAfterWrite(b *testing.B) {
-	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_login", Embedded: true, Sole: true})
+	s, err := mongodb.Open(b.Context(), mongodb.Options{URI: embeddedURI, Database: "bench_login", Embedded: true, Sole: true, Prepare: index})
 	require.NoError(b, err)
 	defer func() { require.NoError(b, s.Close(b.Context())) }()
 	w := sized("p", "x", 1, 1, 1, 5000, 0)

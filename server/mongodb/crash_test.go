@@ -48,14 +48,11 @@ func child(text string) {
 		var err error
 		f, err = ferret.Start(context.Background(), j.Dir, quiet())
 		must(err)
-		o.URI, o.Embedded, o.Sole = f.URI(), true, true
+		o.URI, o.Embedded, o.Sole, o.Prepare = f.URI(), true, true, f.Index
 	}
 	o.Lease = time.Second
 	s, err := mongodb.Open(context.Background(), o)
 	must(err)
-	if j.Dir != "" {
-		must(f.Index(context.Background(), o.Database))
-	}
 	switch {
 	case j.Writes:
 		writeForEver(s, j.Mark)
@@ -154,7 +151,7 @@ func reopenFolder(t *testing.T, o mongodb.Options, j job) string {
 	f, err := ferret.Start(t.Context(), j.Dir, quiet())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, f.Stop(context.Background())) }()
-	o.URI = f.URI()
+	o.URI, o.Prepare = f.URI(), f.Index
 	return onlyMark(t, o)
 }
 

@@ -56,6 +56,9 @@ func run(m *testing.M) int {
 	return code
 }
 
+// index makes the indexes of the embedded database that a serving process makes.
+func index(ctx context.Context, database string) error { return embedded.Index(ctx, database) }
+
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // contract runs a test on every database at the same time: a fresh one each, dropped
@@ -83,6 +86,9 @@ const patience = time.Minute
 func fresh(t *testing.T, uri string, embedded bool) mongodb.Options {
 	t.Helper()
 	o := mongodb.Options{URI: uri, Database: "test_" + uuid.NewString()[:8], Embedded: embedded, Sole: embedded, Log: quiet(), Timeout: patience}
+	if embedded {
+		o.Prepare = index
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -109,9 +115,6 @@ func open(t *testing.T, o mongodb.Options) *mongodb.Store {
 	t.Helper()
 	s, err := mongodb.Open(t.Context(), o)
 	require.NoError(t, err)
-	if o.URI == embeddedURI {
-		require.NoError(t, embedded.Index(t.Context(), o.Database))
-	}
 	t.Cleanup(func() {
 		kept, stored, err := s.Unlike(context.Background())
 		require.NoError(t, err)

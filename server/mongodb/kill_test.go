@@ -156,7 +156,7 @@ func killed(t *testing.T, o mongodb.Options, j job, look func(o mongodb.Options)
 		}
 		f, err := ferret.Start(t.Context(), j.Dir, quiet())
 		require.NoError(t, err)
-		o.URI = f.URI()
+		o.URI, o.Prepare = f.URI(), f.Index
 		look(o)
 		require.NoError(t, f.Stop(context.Background()))
 	}

@@ -2,6 +2,7 @@ package mongodb_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -232,5 +233,29 @@ func TestWatchTellsThatTheStoreIsBack(t *testing.T) {
 		case <-ctx.Done():
 			require.Fail(t, "the store is back and nobody was told")
 		}
+	})
+}
+
+// TestOpenPrepares: the database is made ready when its collections are there, and a
+// store for which that fails is not opened.
+func TestOpenPrepares(t *testing.T) {
+	contract(t, func(t *testing.T, o mongodb.Options) {
+		prepare, prepared := o.Prepare, ""
+		o.Prepare = func(ctx context.Context, database string) error {
+			names, err := raw(t, o).ListCollectionNames(ctx, bson.D{})
+			require.NoError(t, err)
+			require.Contains(t, names, "users")
+			prepared = database
+			if prepare != nil {
+				return prepare(ctx, database)
+			}
+			return nil
+		}
+		open(t, o)
+		require.Equal(t, o.Database, prepared)
+
+		o.Prepare = func(context.Context, string) error { return errors.New("no room") }
+		_, err := mongodb.Open(t.Context(), o)
+		require.ErrorContains(t, err, "no room")
 	})
 }

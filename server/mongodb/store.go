@@ -32,6 +32,9 @@ type Options struct {
 	Sole     bool         // nobody else writes to the embedded database while the Store is open
 	Log      *slog.Logger // for what no caller waits for; nil: nothing is logged
 
+	// Prepare makes the database ready for use, once its collections are there; nil: it is.
+	Prepare func(ctx context.Context, database string) error
+
 	Timeout time.Duration // of one operation; 0: 5 s
 	Grace   time.Duration // how long a replaced generation stays readable; 0: 2 min
 	Lease   time.Duration // how long an import that stopped renewing keeps others out; 0: 1 min
@@ -126,6 +129,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	}
 	if err := s.createCollections(ctx); err != nil {
 		return err
+	}
+	if s.opts.Prepare != nil {
+		if err := s.opts.Prepare(ctx, s.opts.Database); err != nil {
+			return err
+		}
 	}
 	if err := s.completed(ctx); err != nil {
 		return unavailable("written", err)

@@ -48,7 +48,7 @@ func openJob(ctx context.Context, j runnerJob) (s *mongodb.Store, stop func() er
 		if err != nil {
 			return nil, nil, err
 		}
-		o.URI, o.Embedded, o.Sole, end = f.URI(), true, true, f.Stop
+		o.URI, o.Embedded, o.Sole, o.Prepare, end = f.URI(), true, true, f.Index, f.Stop
 	}
 	if s, err = mongodb.Open(ctx, o); err != nil {
 		return nil, nil, errors.Join(err, end(ctx))

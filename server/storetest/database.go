@@ -19,5 +19,5 @@ func Database(t testing.TB) (o mongodb.Options, end func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mongodb.Options{URI: db.URI(), Database: "portcullis", Embedded: true, Sole: true}, func() error { return db.Stop(context.Background()) }
+	return mongodb.Options{URI: db.URI(), Database: "portcullis", Embedded: true, Sole: true, Prepare: db.Index}, func() error { return db.Stop(context.Background()) }
 }
