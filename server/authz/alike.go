@@ -12,8 +12,9 @@ const maxAlike = 1000
 type Alike struct {
 	mu   sync.Mutex
 	kept map[int][]alike // by hash
-	of   sync.Map
-	n    int
+	n    int             // of kept
+	of   sync.Map        // by key
+	keys int             // of of
 }
 
 type alike struct{ seen, answer any }
@@ -54,15 +55,15 @@ func (a *Alike) Of(key any) (answer any, found bool) {
 func (a *Alike) KeepOf(key, answer any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.n == maxAlike {
+	if a.keys == maxAlike {
 		return
 	}
 	if _, there := a.of.LoadOrStore(key, answer); !there {
-		a.n++
+		a.keys++
 	}
 }
 
-// Number returns how many answers are kept.
+// Number returns how many answers are kept, those that are kept for a key aside.
 func (a *Alike) Number() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -117,15 +117,17 @@ type edit struct {
 	old, new   bool // whether there is one before, and after
 }
 
-// maxEdits bounds the changes of rights that are worth making one by one.
-const maxEdits = 4096
+const (
+	maxEdits = 16_384 // rights that are gone or have come, which are worth making one by one
+	farAhead = 64     // how far a right is looked for behind what has come, or is gone, before it
+)
 
 // edits returns how the rights of b differ from those of s, by node and role, and
 // false when that is too much, or when what differs in b is not valid.
 func (s *Snapshot) edits(b *authz.Bundle) ([]edit, bool) {
 	gone, come := between(s.bundle.Rights, b.Rights)
 	if len(gone)+len(come) > maxEdits {
-		return nil, false
+		return nil, false // or more
 	}
 	type place struct{ node, role int32 }
 	all := make(map[place]edit, len(come))
@@ -147,19 +149,43 @@ func (s *Snapshot) edits(b *authz.Bundle) ([]edit, bool) {
 	return slices.SortedFunc(maps.Values(all), func(a, b edit) int { return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.role, b.role)) }), true
 }
 
-// between returns what is left of two lists without what they begin and end with
-// alike.
+// between returns rights of a, and rights of b, without which the two lists hold the
+// same; few of them, where b is a with some rights changed, taken out and put in. It ends
+// where they are more than maxEdits.
 func between(a, b []authz.Right) (gone, come []authz.Right) {
 	if len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) {
 		return nil, nil
 	}
-	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
-		a, b = a[1:], b[1:]
-	}
 	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
-	return a, b
+	for len(gone)+len(come) <= maxEdits {
+		for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+			a, b = a[1:], b[1:]
+		}
+		if len(a) == 0 || len(b) == 0 {
+			return append(gone, a...), append(come, b...)
+		}
+		left, right := 1, 1 // another level, or other rights
+		if n := ahead(b, &a[0]); n > 0 {
+			left, right = 0, n
+		} else if n := ahead(a, &b[0]); n > 0 {
+			left, right = n, 0
+		}
+		gone, come = append(gone, a[:left]...), append(come, b[:right]...)
+		a, b = a[left:], b[right:]
+	}
+	return gone, come
+}
+
+// ahead returns how far on in the list there is the right, at whatever level, or 0.
+func ahead(list []authz.Right, r *authz.Right) int {
+	for n := range min(len(list), farAhead) {
+		if list[n].Node == r.Node && list[n].Role == r.Role {
+			return n
+		}
+	}
+	return 0
 }
 
 // place returns the numbers of the right's node and role.

@@ -34,7 +34,7 @@ func drawWrite(t *rapid.T, b *authz.Bundle) *authz.Bundle {
 	role, node := fmt.Sprint("r", rapid.IntRange(0, 9).Draw(t, "role")), fmt.Sprint("n", rapid.IntRange(0, 12).Draw(t, "node"))
 	level := authz.Level(rapid.IntRange(0, 6).Draw(t, "level"))
 	return written(b, func(b *authz.Bundle) {
-		switch rapid.SampledFrom([]string{"right", "right", "right", "rights", "role", "type", "screen", "portal", "nothing"}).Draw(t, "what") {
+		switch rapid.SampledFrom([]string{"right", "right", "right", "rights", "scattered", "role", "type", "screen", "portal", "nothing"}).Draw(t, "what") {
 		case "right":
 			drawRight(t, b, authz.Right{Role: role, Node: node, Level: level})
 		case "rights":
@@ -42,6 +42,12 @@ func drawWrite(t *rapid.T, b *authz.Bundle) *authz.Bundle {
 				drawRight(t, b, authz.Right{Role: fmt.Sprint("r", rapid.IntRange(0, 9).Draw(t, "role")), Node: node, Level: level})
 			}
 			b.Rights = rapid.Permutation(b.Rights).Draw(t, "right order")
+		case "scattered":
+			for range rapid.IntRange(2, 12).Draw(t, "n") {
+				drawRight(t, b, authz.Right{
+					Role: fmt.Sprint("r", rapid.IntRange(0, 9).Draw(t, "role")), Node: fmt.Sprint("n", rapid.IntRange(0, 12).Draw(t, "node")), Level: level,
+				})
+			}
 		case "role":
 			drawInto(t, &b.Roles, authz.Role{ID: role, Inherits: some(t, names("r", 9), 6)})
 		case "type":
@@ -176,6 +182,20 @@ func TestRebuildRefusesWhatBuildRefuses(t *testing.T) {
 	require.Equal(t, authz.Invalid, authz.KindOf(err), "graphs of another model are not taken over")
 }
 
+// atEveryRole returns the rights with one at the node behind the last of each role.
+func atEveryRole(b *authz.Bundle, node string) (all []authz.Right) {
+	last := make(map[string]int, len(b.Roles))
+	for i, r := range b.Rights {
+		last[r.Role] = i
+	}
+	for i, r := range b.Rights {
+		if all = append(all, r); last[r.Role] == i {
+			all = append(all, authz.Right{Role: r.Role, Node: node, Level: authz.View})
+		}
+	}
+	return all
+}
+
 // BenchmarkRebuild changes one thing of a large portal at a time.
 func BenchmarkRebuild(b *testing.B) {
 	in := large()
@@ -184,6 +204,8 @@ func BenchmarkRebuild(b *testing.B) {
 		"right":       func(b *authz.Bundle) { b.Rights[10_000].Level = authz.Delete },
 		"new right":   func(b *authz.Bundle) { b.Rights = append(b.Rights, authz.Right{Role: "role-0", Node: "workspace-1"}) },
 		"row":         func(b *authz.Bundle) { b.Rights = b.Rights[:len(b.Rights)-200] },
+		"column":      func(b *authz.Bundle) { b.Rights = atEveryRole(b, "workspace-1") },
+		"other order": func(b *authz.Bundle) { slices.Reverse(b.Rights) },
 		"screen":      func(b *authz.Bundle) { b.Screens[7].Title = "Cases" },
 		"role":        func(b *authz.Bundle) { b.Roles[7].Title = "Clerk" },
 		"inheritance": func(b *authz.Bundle) { b.Roles[7].Inherits = []string{"role-9"} },
@@ -194,6 +216,46 @@ func BenchmarkRebuild(b *testing.B) {
 			for b.Loop() {
 				rebuild(b, s, next)
 			}
+		})
+	}
+}
+
+// TestRebuildOfMany changes thousands of rights, in and out of their order, and more than
+// are made one by one: what comes of it is what is built from nothing.
+func TestRebuildOfMany(t *testing.T) {
+	in := large()
+	s := build(t, in)
+	for name, write := range map[string]func(*authz.Bundle){
+		"a right for every role": func(b *authz.Bundle) { b.Rights = atEveryRole(b, "workspace-1") },
+		"every second one gone": func(b *authz.Bundle) {
+			n := 0
+			b.Rights = slices.DeleteFunc(b.Rights, func(authz.Right) bool { n++; return n%2 == 0 })
+		},
+		"another order": func(b *authz.Bundle) { slices.Reverse(b.Rights) },
+		"other levels": func(b *authz.Bundle) {
+			for i := range b.Rights {
+				b.Rights[i].Level = authz.Level(i % 6)
+			}
+		},
+		"none": func(b *authz.Bundle) { b.Rights = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := written(in, write)
+			want, got := build(t, next), rebuild(t, s, next)
+			require.Equal(t, want.Counts(), got.Counts())
+			for i := range 200 {
+				role := in.Roles[i*25].ID
+				for _, n := range in.Screens {
+					require.Equal(t, want.LevelsOf(role, n.ID), got.LevelsOf(role, n.ID))
+				}
+			}
+			for _, n := range in.Screens {
+				x, _ := want.Screen(n.ID)
+				y, _ := got.Screen(n.ID)
+				require.Equal(t, x.Path, y.Path)
+			}
+			back := rebuild(t, got, in)
+			require.Equal(t, s.LevelsOf("role-7", "screen-7"), back.LevelsOf("role-7", "screen-7"))
 		})
 	}
 }

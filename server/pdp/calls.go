@@ -34,17 +34,15 @@ func (d *Decider) DecideCall(ctx context.Context, portal string, q authz.Query, 
 		return authz.Decision{}, err
 	}
 	q.Now = d.now()
-	among := q.Alike
 	c, anyRole := v.cell(&q, before, after)
 	if anyRole {
-		if kept, ok := among.Of(c); ok {
+		if kept, ok := q.Alike.Of(c); ok {
 			return kept.(authz.Decision), nil
 		}
-		q.Alike = nil // to be kept once
 	}
 	decision := d.decide(ctx, v, &q, &call{before, after})
 	if anyRole && decision.Err == nil {
-		among.KeepOf(c, decision)
+		q.Alike.KeepOf(c, decision)
 	}
 	return decision, nil
 }

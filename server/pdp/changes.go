@@ -67,9 +67,6 @@ func (d *Decider) Plain(ctx context.Context, portal string, c *authz.Change, kno
 	if x.draft(d) != nil || x.view.Snapshot == nil || x.view.Changes == nil {
 		return false, nil
 	}
-	if anyRole {
-		x.change.Alike = nil // to be kept once
-	}
 	if x.resolve(ctx, x.view.Changes.PlainReads(&x.change, x.view.nodeOf(c))) != nil {
 		return false, nil
 	}
