@@ -191,3 +191,55 @@ func TestCellsAreJudgedSideBySide(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, r.Entry)
 }
+
+// TestOneRoleOfMany writes a column of which one role must not have a level: what holds
+// for the other roles is never taken for it, by whichever rule it is refused, and
+// whatever the rule sees it by.
+func TestOneRoleOfMany(t *testing.T) {
+	w := world()
+	column := []admin.Cell{{Role: "clerk", Node: "desk", Level: "edit"}}
+	for i := range 30 {
+		id := fmt.Sprint("r", i)
+		w.Roles = append(w.Roles, authz.Role{ID: id})
+		column = append(column, admin.Cell{Role: id, Node: "desk", Level: "edit"})
+	}
+	w.Roles = append(w.Roles, authz.Role{ID: "closed", Attributes: map[string]any{"closed": true}})
+	w.Rights = append(w.Rights, authz.Right{Role: "closed", Node: "desk.name", Level: authz.View})
+	column = append(column, admin.Cell{Role: "closed", Node: "desk", Level: "edit"})
+	place := fmt.Sprintf("cells[%d]", len(column)-1)
+	for name, rules := range map[string]struct{ denied, refused string }{
+		"a call, by the resource":         {`input.resource.id == "closed/desk"`, "false"},
+		"a call, by the target":           {`input.target.of == "closed"`, "false"},
+		"a call, by what it leaves":       {`input.target.after.role == "closed"`, "false"},
+		"a call, by levels":               {`input.levels["desk.name"].closed`, "false"},
+		"a change, by the entity":         {"false", `input.entity.of == "closed"`},
+		"a change, by the right":          {"false", `input.new.role == "closed"`},
+		"a change, by the right as asked": {"false", `input.asked.role == "closed"`},
+		"a change, by the roles":          {"false", `input.roles[_].attributes.closed`},
+		"a change, by levels":             {"false", `input.levels["desk.name"].closed`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := started(t, `package test
+
+decision := {"outcome": "deny", "reason": "closed"} if { `+rules.denied+` } else := {"outcome": "allow", "reason": "x"}
+
+admission := {"refusals": {r | some r in [{"rule": "r", "reason": "closed"}]; refused}, "defaults": {}}
+
+default refused := false
+
+refused if { `+rules.refused+` }
+
+provisioning := {"tasks": []}
+`, w)
+			in := admin.RightsQuery{Node: "desk"}
+			_, err := s.SetRights(t.Context(), byRoot(), in, column)
+			kind, want := authz.Forbidden, "decision closed"
+			if rules.denied == "false" {
+				kind, want = authz.Rejected, "r closed"
+			}
+			require.Equal(t, map[string]string{place: want}, refusedFor(t, err, kind))
+			_, err = s.SetRights(t.Context(), byRoot(), in, column[:len(column)-1])
+			require.NoError(t, err)
+		})
+	}
+}

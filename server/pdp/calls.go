@@ -94,7 +94,7 @@ func rightOf(v *View, t *authz.Target) {
 	if t.Key.Kind != authz.RightEntity {
 		return
 	}
-	if v.Reads.Node {
+	if v.Reads.Node || v.Reads.Levels { // levels are shown where there is a node
 		t.Node = v.Snapshot.Node(t.Key.ID)
 	}
 	if v.Reads.Levels {
