@@ -1,9 +1,7 @@
 package server_test
 
 import (
-	"context"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
@@ -56,14 +54,9 @@ func sized(users, roles, screens int) authz.World {
 // as portcullis serve has it collected beside a heap of this size.
 func BenchmarkDecision(b *testing.B) {
 	const users, roles, screens = 10_000, 50, 200
-	ctx, stop := context.WithCancel(b.Context())
-	processors, garbage := runtime.GOMAXPROCS(0), debug.SetGCPercent(-1)
-	priority.Decisions(ctx, 0)
-	b.Cleanup(func() {
-		stop()
-		runtime.GOMAXPROCS(processors)
-		debug.SetGCPercent(garbage)
-	})
+	garbage := debug.SetGCPercent(-1)
+	b.Cleanup(func() { debug.SetGCPercent(garbage) })
+	priority.Decisions(b.Context(), 0)
 	program, err := server.Program("", time.Second)
 	require.NoError(b, err)
 	decider, err := server.Offline([]authz.World{sized(users, roles, screens)}, program, "", time.Now)

@@ -3,7 +3,6 @@ package admin_test
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -161,14 +160,9 @@ func (s *timed) Commit(ctx context.Context, portal string, c *authz.Changeset) (
 // cells that change, and with all. To write a whole column of which all change takes the
 // embedded database seconds, so that it is only tried. Garbage is collected as portcullis serve has it collected.
 func BenchmarkRights(b *testing.B) {
-	ctx, stop := context.WithCancel(b.Context())
-	processors, garbage := runtime.GOMAXPROCS(0), debug.SetGCPercent(-1)
-	priority.Decisions(ctx, 0)
-	b.Cleanup(func() {
-		stop()
-		runtime.GOMAXPROCS(processors)
-		debug.SetGCPercent(garbage)
-	})
+	garbage := debug.SetGCPercent(-1)
+	b.Cleanup(func() { debug.SetGCPercent(garbage) })
+	priority.Decisions(b.Context(), 0)
 	s := startedWith(b, preset(b), large())
 	timed := &timed{Store: s.store}
 	s.Service = admin.New(timed, s.manager, s.decider, admin.Options{})

@@ -132,14 +132,18 @@ func TestEditedAsOneByOne(t *testing.T) {
 		require.Equal(t, was, list)
 		found := map[authz.Key]authz.Right{}
 		var kept, of []string
+		fresh := false
 		for i, r := range got {
 			found[r.Key()] = r
-			if slices.ContainsFunc(list, func(old authz.Right) bool { return old.Key() == r.Key() }) {
+			old := slices.ContainsFunc(list, func(old authz.Right) bool { return old.Key() == r.Key() })
+			if old {
 				kept = append(kept, r.Key().String())
 			}
 			if i == 0 || got[i-1].Role != r.Role {
-				of = append(of, r.Role)
+				of, fresh = append(of, r.Role), false
 			}
+			require.False(t, old && fresh, "what is new stands behind the others of its role")
+			fresh = !old
 		}
 		require.Equal(t, want, found)
 		require.Len(t, got, len(want), "none twice")

@@ -67,7 +67,7 @@ func (d *Decider) Plain(ctx context.Context, portal string, c *authz.Change, kno
 	if x.draft(d) != nil || x.view.Snapshot == nil || x.view.Changes == nil {
 		return false, nil
 	}
-	if x.resolve(ctx, x.view.Changes.PlainReads(&x.change, x.view.nodeOf(c))) != nil {
+	if x.resolve(ctx, x.view.Changes.PlainReads()) != nil {
 		return false, nil
 	}
 	plain := x.view.Changes.Plain(ctx, &x.change, &x.facts)

@@ -39,11 +39,11 @@ func (j *judge) Plain(_ context.Context, c *authz.Change, f *authz.ChangeFacts) 
 	return !is || r.Level != authz.Delete
 }
 
-func (j *judge) AnyRoleCalls(*authz.Query) bool                             { return j.anyRole }
-func (j *judge) AnyRoleChanges(*authz.Change, authz.NodeKind) bool          { return j.anyRole }
-func (j *judge) PlainReads(*authz.Change, authz.NodeKind) authz.ChangeReads { return j.reads }
-func (j *judge) AdmissionReads() authz.ChangeReads                          { return j.reads }
-func (j *judge) ProvisioningReads() authz.ChangeReads                       { return j.reads }
+func (j *judge) AnyRoleCalls(*authz.Query) bool                    { return j.anyRole }
+func (j *judge) AnyRoleChanges(*authz.Change, authz.NodeKind) bool { return j.anyRole }
+func (j *judge) PlainReads() authz.ChangeReads                     { return j.reads }
+func (j *judge) AdmissionReads() authz.ChangeReads                 { return j.reads }
+func (j *judge) ProvisioningReads() authz.ChangeReads              { return j.reads }
 
 // staffed has an entity for every fact of a change.
 func staffed() authz.World {

@@ -43,7 +43,7 @@ type ChangePolicy interface {
 	// Plain reports whether Admit accepts the change with nothing added and Provision
 	// wants nothing. It may say false where it does not know.
 	Plain(ctx context.Context, c *authz.Change, f *authz.ChangeFacts) bool
-	PlainReads(c *authz.Change, node authz.NodeKind) authz.ChangeReads
+	PlainReads() authz.ChangeReads
 	// AnyRoleCalls reports whether the decision on a call about a right is the same for
 	// every role, as long as nothing else of the call, of the subject or of the right is
 	// another, and AnyRoleChanges whether Plain is, for changes of rights at nodes of a

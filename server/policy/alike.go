@@ -36,7 +36,6 @@ func (k changeKind) known() map[string]string {
 type sight struct {
 	questions needs
 	changes   changeNeeds
-	facts     authz.ChangeReads
 	roles     bool // of a right it may be seen whose it is, or when
 }
 
@@ -52,7 +51,7 @@ func sightOf[K comparable](among *few[K, *sight], k K, c *ast.Compiler, known fu
 		x.ref(nil, rule)
 	}
 	x.run()
-	s := &sight{questions: x.reads.needs(), changes: x.reads.changeNeeds(), facts: x.reads.changeFacts()}
+	s := &sight{questions: x.reads.needs(), changes: x.reads.changeNeeds()}
 	s.roles = s.questions.seeRoles() || s.changes.seeRoles()
 	return among.keep(k, s)
 }

@@ -138,20 +138,8 @@ func (p *Policy) Provision(ctx context.Context, c *authz.Change, f *authz.Change
 	return authz.Provisioning{Tasks: tasks}
 }
 
-// PlainReads returns which facts Plain reads of such a change, of a right at a node of
-// the kind. Whether its actor is a user is found out as for any other change: an actor
-// who is none must not pass.
-func (p *Policy) PlainReads(c *authz.Change, node authz.NodeKind) authz.ChangeReads {
-	if p.both == nil {
-		return authz.ChangeReads{}
-	}
-	if s := p.changes(c, node); s != nil {
-		facts := s.facts
-		facts.Actor = p.both.facts.Actor
-		return facts
-	}
-	return p.both.facts
-}
+// PlainReads returns which facts Plain reads.
+func (p *Policy) PlainReads() authz.ChangeReads { return p.both.reads() }
 
 // Plain reports whether Admit accepts a change and adds nothing to it, and Provision
 // wants nothing done because of it. It takes less than to ask them. Of a package that

@@ -94,22 +94,11 @@ func (s *shape) entity(k authz.Key) *ast.Term {
 	if s == nil {
 		return nil
 	}
-	plainly := !s.shows("id") && !s.shows("of")
-	if plainly {
-		k.ID, k.Of = "", ""
-		if t := s.keys.get(k); t != nil {
-			return t
-		}
-	}
 	m := s.members(3)
 	m.add("kind", string(k.Kind))
 	m.text("id", k.ID)
 	m.text("of", k.Of)
-	t := m.term()
-	if plainly {
-		s.keys.keep(k, t)
-	}
-	return t
+	return m.term()
 }
 
 // document is the entity before or after the change.
@@ -117,23 +106,12 @@ func (s *shape) document(e authz.Stored) *ast.Term {
 	if s == nil || e == nil {
 		return nil
 	}
-	right, ok := e.(authz.Right)
-	plainly := ok && !s.shows("role") && !s.shows("node")
-	if plainly {
-		if t := s.levels.get(right.Level); t != nil {
-			return t
-		}
-	}
 	doc := authz.Document(e)
 	m := s.members(len(doc))
 	for name, v := range doc {
 		m.add(name, v)
 	}
-	t := m.term()
-	if plainly {
-		s.levels.keep(right.Level, t)
-	}
-	return t
+	return m.term()
 }
 
 func roles(all map[string]*authz.RoleFacts) *ast.Term {

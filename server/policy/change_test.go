@@ -378,7 +378,7 @@ func TestPlain(t *testing.T) {
 provisioning := {"tasks": {{"id": "t", "kind": "update", "entity": "user/ray", "set": {}} | input.node.id; input.counts.screens == 3}}`)
 	require.Equal(t, authz.ChangeReads{
 		Account: true, Node: true, Counts: map[authz.CountName]bool{authz.CountUsers: true, authz.CountScreens: true},
-	}, p.PlainReads(ray(), ""), "what either reads")
+	}, p.PlainReads(), "what either reads")
 	for users := range 4 {
 		for screens := range 4 {
 			f := &authz.ChangeFacts{
@@ -388,17 +388,5 @@ provisioning := {"tasks": {{"id": "t", "kind": "update", "entity": "user/ray", "
 			require.Equal(t, users != 3 && screens != 3, p.Plain(t.Context(), ray(), f), "%d users, %d screens", users, screens)
 		}
 	}
-	require.Equal(t, authz.ChangeReads{}, bind(t, time.Second, decides).PlainReads(ray(), ""))
-}
-
-// TestPlainReadsOfAKind: what rules do not see of a kind of changes is not looked up for
-// it, but who acts is, as soon as any change is judged by that.
-func TestPlainReadsOfAKind(t *testing.T) {
-	p := bind(t, time.Second, decides+`admission := {"refusals": {{"rule": "r", "reason": "x"} | input.entity.kind == "user"; input.counts.users == 3; input.actor.active}}
-
-provisioning := {"tasks": {{"id": "t", "kind": "update", "entity": "user/ray", "set": {}} | input.entity.kind == "right"; input.node.id == "n"}}`)
-	right := authz.Right{Role: "r", Node: "n", Level: 1}
-	require.Equal(t, authz.ChangeReads{Actor: true, Counts: map[authz.CountName]bool{authz.CountUsers: true}}, p.PlainReads(ray(), ""))
-	require.Equal(t, authz.ChangeReads{Actor: true, Node: true, Counts: map[authz.CountName]bool{}},
-		p.PlainReads(&authz.Change{Operation: authz.CreateEntity, Entity: right.Key(), New: right}, authz.Screen))
+	require.Equal(t, authz.ChangeReads{}, bind(t, time.Second, decides).PlainReads())
 }

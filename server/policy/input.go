@@ -31,9 +31,6 @@ type claimNeeds struct{ any, id, properties bool }
 type shape struct {
 	whole bool            // every member can be reached
 	names map[string]bool // the members that can be
-
-	keys   few[authz.Key, *ast.Term]   // of which no more than the kind is seen
-	levels few[authz.Level, *ast.Term] // of rights of which no more is seen
 }
 
 func (r reads) needs() needs {
