@@ -13,6 +13,9 @@ type Facts struct {
 	Actor  *Principal // the user who acts as the subject, when someone does
 	Screen *ScreenFacts
 	Rights []NodeRights // nodes on the screen's path with an explicit level of an effective role, root first
+	// Place keeps what a policy makes of Screen, Rights and the effective roles of User
+	// alone. Nil: nothing is kept.
+	Place *Memo
 	// Fields are the explicit levels of effective roles at the elements below the
 	// screen in question, every element in the order of the tree. Like Parent, Owner
 	// and Contact it is stated only for policies that read it.

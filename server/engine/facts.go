@@ -15,7 +15,7 @@ import (
 type Principal struct {
 	authz.Principal
 	mark  *mark
-	roles []int32   // effective, sorted
+	set   *roleSet  // effective
 	since time.Time // when the last grant began or ended; zero: never
 }
 
@@ -32,8 +32,8 @@ func (s *Snapshot) Principal(u *authz.User, now time.Time, sameLogin int) *Princ
 	p.since, p.ValidUntil = around(u.Grants, now)
 	direct := s.inForce(u.Grants, now)
 	p.Roles = idsOf(s.graphs.Roles, direct)
-	p.roles = union(s.graphs.Roles, direct)
-	p.EffectiveRoles = idsOf(s.graphs.Roles, p.roles)
+	p.set = s.mark.set(union(s.graphs.Roles, direct), s.graphs.Roles)
+	p.EffectiveRoles = p.set.ids
 	if t, ok := s.graphs.Types.Index(u.UserType); ok {
 		p.Manages = s.manages[t]
 	}
@@ -118,7 +118,7 @@ type Entities struct {
 
 // Facts returns what the snapshot and the entities say about q, with the rights
 // of the subject at the screen in question. Of its own it allocates the rights
-// alone: see rightsOn.
+// alone, where these are not kept: see rightsOn.
 func (s *Snapshot) Facts(q *authz.Query, ents Entities) authz.Facts {
 	f := authz.Facts{
 		Record: ents.Record, Parent: ents.Parent, Contact: ents.Contact, Account: ents.Account, Target: ents.Target,
@@ -131,13 +131,13 @@ func (s *Snapshot) Facts(q *authz.Query, ents Entities) authz.Facts {
 	}
 	var roles []int32
 	if user != nil {
-		f.User, roles = &user.Principal, user.roles
+		f.User, roles = &user.Principal, user.set.roles
 	}
 	if ok && ents.Fields {
 		f.Fields = s.fieldRights(node, roles)
 	}
 	if ok && user != nil {
-		f.Rights = s.rightsOn(s.tree.paths[node], roles)
+		f.Rights, f.Place = s.rightsAt(node, user.set)
 	}
 	return f
 }

@@ -36,6 +36,7 @@ func Rebuild(old *Snapshot, b *authz.Bundle, model string, p Policy) (*Snapshot,
 	at := number(b.Screens)
 	s.rights = indexRights(b.Rights, at, s.graphs.Roles)
 	s.tree = plant(b.Screens, at, b.Portal.Features, s.rights.configured)
+	s.places = newPlaces(len(b.Screens))
 	return s, nil
 }
 
@@ -86,13 +87,14 @@ func (s *Snapshot) withRights(b *authz.Bundle, p Policy) *Snapshot {
 	if !ok {
 		return nil
 	}
-	next := &Snapshot{bundle: b, model: s.model, policy: p, graphs: s.graphs, manages: s.manages, mark: s.mark, tree: s.tree, rights: s.rights}
+	next := &Snapshot{bundle: b, model: s.model, policy: p, graphs: s.graphs, manages: s.manages, mark: s.mark, tree: s.tree, rights: s.rights, places: s.places}
 	if len(edits) == 0 {
 		return next
 	}
 	if next.rights, ok = s.rights.with(edits); !ok {
 		return nil
 	}
+	next.places = newPlaces(len(b.Screens))
 	for _, e := range edits {
 		if s.rights.configured(e.node) != next.rights.configured(e.node) {
 			next.tree = plant(b.Screens, s.tree.at, b.Portal.Features, next.rights.configured)

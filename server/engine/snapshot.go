@@ -31,13 +31,12 @@ type Snapshot struct {
 	manages [][]string // ids that each user type manages, by its number
 	tree    tree
 	rights  rights
+	places  *places
 	// mark tells the principals of these role graphs from those of others, without
 	// keeping a replaced snapshot in memory for as long as they are cached.
 	mark     *mark
 	byNumber numbered
 }
-
-type mark struct{ _ byte } // of a size, or all might have one address
 
 // Build indexes b for decisions by p. The model is the text of the Casbin model.
 // Build takes b over: nobody may write to it or to what it holds afterwards. A

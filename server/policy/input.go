@@ -98,7 +98,7 @@ func (p *Policy) inputMembers(members [][2]*ast.Term, n *needs, q *authz.Query, 
 	add(keys.actor, n.actor.principal(f.Actor))
 	add(keys.screen, n.screen.screen(f.Screen))
 	if n.rights {
-		add(keys.rights, rights(f.Rights))
+		add(keys.rights, p.rights(f))
 	}
 	if n.fields && f.Fields != nil {
 		add(keys.fields, fields(f.Fields))

@@ -32,7 +32,10 @@ type Policy struct {
 
 	sights *sights // shared with the policy for other portals
 	claims few[claimKey, *ast.Term]
-	watch  *watch // sees every evaluation; nil on the decision path
+
+	settled settled            // shared as well
+	kinds   few[Kind, *values] // of settled rules
+	watch   *watch             // sees every evaluation; nil on the decision path
 }
 
 // Bind returns the policy that b's portal names, with the portal's settings as
@@ -70,6 +73,7 @@ func (p *Program) bind(b *authz.Bundle) (*Policy, error) {
 	bound := &Policy{
 		program: p, pkg: b.Portal.Policy, rule: rule, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
 		query: compiled, compiler: compiler, data: data, sights: &sights{},
+		settled: settledRules(p.compiler, rule),
 	}
 	if bound.admission, err = p.changeRule(b.Portal.Policy, admissionRule); err != nil {
 		return nil, err
@@ -101,6 +105,7 @@ func (p *Policy) copied() *Policy {
 	return &Policy{
 		program: p.program, pkg: p.pkg, rule: p.rule, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
 		data: p.data, admission: p.admission, provisioning: p.provisioning, both: p.both, sights: p.sights,
+		settled: p.settled,
 	}
 }
 
@@ -195,6 +200,7 @@ func (p *Policy) Decide(ctx context.Context, q *authz.Query, f *authz.Facts) (d 
 func (p *Policy) decide(ctx context.Context, q *authz.Query, f *authz.Facts) authz.Decision {
 	s := takeScratch(ctx, p.program.limit)
 	defer s.giveBack()
+	known := p.recall(q, f, s)
 	document, err := p.eval(ctx, p.input(q, f), s)
 	if reason, err := failure(ctx, s, document, err); reason != "" {
 		return authz.Refuse(reason, err)
@@ -203,6 +209,7 @@ func (p *Policy) decide(ctx context.Context, q *authz.Query, f *authz.Facts) aut
 	if err != nil {
 		return authz.Refuse(authz.ReasonPolicyMalformed, err)
 	}
+	p.learn(known, s)
 	return d
 }
 

@@ -95,6 +95,17 @@ func (c *ruleCache) reset() {
 	*c = ruleCache{entries: c.entries[:0], terms: c.terms[:0], frames: c.frames[:0]}
 }
 
+// know adds what is known before the evaluation, and returns how much that is. Of a rule
+// it must say one thing only.
+func (c *ruleCache) know(lists ...*[]ruleEntry) int {
+	for _, entries := range lists {
+		if entries != nil {
+			c.entries = append(c.entries, *entries...)
+		}
+	}
+	return len(c.entries)
+}
+
 // Push opens a frame.
 func (c *ruleCache) Push() {
 	c.frames = append(c.frames, c.frame)

@@ -1,0 +1,223 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/portcullis-authz/portcullis/server/authz"
+)
+
+// A settled rule does not need a whole question for its value: all that it can see, itself
+// and through other rules, is settled by the kind of the question, or by the place that it
+// is about. Such a value is worked out once for the kind or the place and kept, under the
+// policy's settings, when it is a scalar or undefined. The decision is a document, and so is
+// never kept.
+type settling uint8
+
+const (
+	unsettled settling = iota
+	byKind             // who asks, what is asked about, and what is done, as far as the words go
+	byPlace            // the node, the rights there, and the effective roles
+)
+
+// What settled rules may see of input, as [reads] has it. The portal is the policy's own.
+var (
+	ofKind  = map[string]bool{"portal": true, "subject.type": true, "resource.type": true, "action.name": true}
+	ofPlace = map[string]bool{"portal": true, "user.effective_roles": true, "screen": true, "rights": true}
+)
+
+// settled are settled rules by the last name of their references.
+type settled map[string][]settledRule
+
+type settledRule struct {
+	ref ast.Ref
+	by  settling
+}
+
+// settledRules returns those of the rules that a decision rule can come to.
+func settledRules(c *ast.Compiler, decision ast.Ref) settled {
+	s := sighted{compiler: c, sees: map[*ast.Rule]reads{}}
+	for _, r := range c.GetRules(decision) {
+		s.of(r)
+	}
+	all := settled{}
+	for r := range s.sees {
+		ref := r.Ref()
+		if all.of(ref) == unsettled {
+			if by := s.settling(ref); by != unsettled {
+				last := lastName(ref)
+				all[last] = append(all[last], settledRule{ref, by})
+			}
+		}
+	}
+	return all
+}
+
+func lastName(ref ast.Ref) string {
+	name, _ := ref[len(ref)-1].Value.(ast.String)
+	return string(name)
+}
+
+// of returns what settles the rule that ref is of.
+func (s settled) of(ref ast.Ref) settling {
+	for _, r := range s[lastName(ref)] {
+		if r.ref.Equal(ref) {
+			return r.by
+		}
+	}
+	return unsettled
+}
+
+// sighted tells what rules can see.
+type sighted struct {
+	compiler *ast.Compiler
+	sees     map[*ast.Rule]reads
+}
+
+func (s *sighted) settling(ref ast.Ref) settling {
+	seen := reads{}
+	for _, r := range s.compiler.GetRulesExact(ref) {
+		if len(r.Head.Args) > 0 || r.Head.RuleKind() != ast.SingleValue || !r.Ref().IsGround() {
+			return unsettled
+		}
+		for path := range s.of(r) {
+			seen[path] = struct{}{}
+		}
+	}
+	switch {
+	case seen.within(ofKind):
+		return byKind
+	case seen.within(ofPlace):
+		return byPlace
+	}
+	return unsettled
+}
+
+// within reports whether all that is read is, or is inside, one of the members.
+func (r reads) within(members map[string]bool) bool {
+	for path := range r {
+		member, _, _ := strings.Cut(path, ".")
+		if !members[path] && !members[member] {
+			return false
+		}
+	}
+	return true
+}
+
+// of returns all that the rule mentions of input, itself or in rules that it mentions,
+// whether it matters or not.
+func (s *sighted) of(rule *ast.Rule) reads {
+	if seen, ok := s.sees[rule]; ok {
+		return seen
+	}
+	seen := reads{}
+	s.sees[rule] = seen // rules are not recursive
+	ast.WalkRefs(rule, func(ref ast.Ref) bool {
+		switch {
+		case ref.HasPrefix(ast.InputRootRef):
+			seen.add(ref)
+		case ref.HasPrefix(ast.DefaultRootRef):
+			for _, r := range s.compiler.GetRules(ref.GroundPrefix()) {
+				for path := range s.of(r) {
+					seen[path] = struct{}{}
+				}
+			}
+		}
+		return false
+	})
+	return seen
+}
+
+// values are what settled rules came to, for one kind or at one place.
+type values struct{ kept atomic.Pointer[[]ruleEntry] }
+
+func (v *values) load() *[]ruleEntry {
+	if v == nil {
+		return nil
+	}
+	return v.kept.Load()
+}
+
+// add keeps more beside what was kept, unless somebody else has added meanwhile.
+func (v *values) add(was *[]ruleEntry, more []ruleEntry) {
+	if v == nil || len(more) == 0 {
+		return
+	}
+	if was != nil {
+		more = append(slices.Clip(*was), more...)
+	}
+	v.kept.CompareAndSwap(was, &more)
+}
+
+// atPlace is what a policy makes of an authz.Facts.Place.
+type atPlace struct {
+	rights *ast.Term
+	values values
+}
+
+// place returns what is kept where the facts say; nil for nowhere.
+func (p *Policy) place(f *authz.Facts) *atPlace {
+	if f.Place == nil {
+		return nil
+	}
+	return f.Place.Recall(p, func() any { return &atPlace{rights: rights(f.Rights)} }).(*atPlace)
+}
+
+// rights returns the term of the facts' rights.
+func (p *Policy) rights(f *authz.Facts) *ast.Term {
+	if at := p.place(f); at != nil {
+		return at.rights
+	}
+	return rights(f.Rights)
+}
+
+// recalled is what an evaluation starts with, and where it leaves what it has settled.
+type recalled struct {
+	kind, place     *values
+	ofKind, ofPlace *[]ruleEntry
+	from            int // how many entries it started with
+}
+
+// recall hands the scratch what is known of the question.
+func (p *Policy) recall(q *authz.Query, f *authz.Facts, s *scratch) (r recalled) {
+	if p.watch != nil {
+		return r // who watches is to see all of it
+	}
+	if k, ok := kindOf(q); ok {
+		r.kind = p.kinds.get(k)
+		if r.kind == nil && !p.kinds.full() {
+			k = Kind{Subject: strings.Clone(k.Subject), Resource: strings.Clone(k.Resource), Action: strings.Clone(k.Action)}
+			r.kind = p.kinds.keep(k, &values{})
+		}
+	}
+	if at := p.place(f); at != nil {
+		r.place = &at.values
+	}
+	r.ofKind, r.ofPlace = r.kind.load(), r.place.load()
+	r.from = s.virtual.know(r.ofKind, r.ofPlace)
+	return r
+}
+
+// learn keeps what the evaluation has settled. It must have come to its end.
+func (p *Policy) learn(r recalled, s *scratch) {
+	if r.kind == nil && r.place == nil {
+		return
+	}
+	var ofKind, ofPlace []ruleEntry
+	for _, e := range s.virtual.entries[r.from:] {
+		if e.value != nil && !ast.IsScalar(e.value.Value) {
+			continue
+		}
+		switch by := p.settled.of(e.ref); {
+		case by == byKind && r.kind != nil:
+			ofKind = append(ofKind, ruleEntry{slices.Clone(e.ref), e.value})
+		case by == byPlace && r.place != nil:
+			ofPlace = append(ofPlace, ruleEntry{slices.Clone(e.ref), e.value})
+		}
+	}
+	r.kind.add(r.ofKind, ofKind)
+	r.place.add(r.ofPlace, ofPlace)
+}
