@@ -45,8 +45,7 @@ func settledRules(c *ast.Compiler, decision ast.Ref) settled {
 	}
 	all := settled{}
 	for r := range s.sees {
-		ref := r.Ref()
-		if all.of(ref) == unsettled {
+		if ref := r.Ref(); all.of(ref) == nil {
 			if by := s.settling(ref); by != unsettled {
 				last := lastName(ref)
 				all[last] = append(all[last], settledRule{ref, by})
@@ -61,14 +60,15 @@ func lastName(ref ast.Ref) string {
 	return string(name)
 }
 
-// of returns what settles the rule that ref is of.
-func (s settled) of(ref ast.Ref) settling {
-	for _, r := range s[lastName(ref)] {
-		if r.ref.Equal(ref) {
-			return r.by
+// of returns the rule that ref is of, or nil when it is not settled.
+func (s settled) of(ref ast.Ref) *settledRule {
+	rules := s[lastName(ref)]
+	for i := range rules {
+		if rules[i].ref.Equal(ref) {
+			return &rules[i]
 		}
 	}
-	return unsettled
+	return nil
 }
 
 // sighted tells what rules can see.
@@ -211,11 +211,12 @@ func (p *Policy) learn(r recalled, s *scratch) {
 		if e.value != nil && !ast.IsScalar(e.value.Value) {
 			continue
 		}
-		switch by := p.settled.of(e.ref); {
-		case by == byKind && r.kind != nil:
-			ofKind = append(ofKind, ruleEntry{slices.Clone(e.ref), e.value})
-		case by == byPlace && r.place != nil:
-			ofPlace = append(ofPlace, ruleEntry{slices.Clone(e.ref), e.value})
+		switch rule := p.settled.of(e.ref); {
+		case rule == nil:
+		case rule.by == byKind && r.kind != nil:
+			ofKind = append(ofKind, ruleEntry{rule.ref, e.value})
+		case rule.by == byPlace && r.place != nil:
+			ofPlace = append(ofPlace, ruleEntry{rule.ref, e.value})
 		}
 	}
 	r.kind.add(r.ofKind, ofKind)

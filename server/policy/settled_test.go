@@ -14,6 +14,14 @@ import (
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
+// settling returns what settles the rule called name.
+func (s settled) settling(name string) settling {
+	if r := s.of(ast.MustParseRef("data." + name)); r != nil {
+		return r.by
+	}
+	return unsettled
+}
+
 // boundTo returns the policy of the rules, compiled without the schema of input, under a setting.
 func boundTo(t testing.TB, rules string, setting any) *Policy {
 	t.Helper()
@@ -130,7 +138,7 @@ value_with if value == "s1" with input.screen.id as "s1"
 `
 			p := boundTo(t, rules, "one")
 			value := ast.MustParseRef("data.t.value")
-			require.Equal(t, tc.by, p.settled.of(value))
+			require.Equal(t, tc.by, p.settled.settling("t.value"))
 			all := questions()
 			want := make([]string, len(all))
 			for i, a := range all {
@@ -225,11 +233,11 @@ func TestSettledOfPresets(t *testing.T) {
 	require.NoError(t, err)
 	b, err := p.Bind(&authz.Bundle{Portal: authz.Portal{ID: "p", Policy: "presets.acumatica"}})
 	require.NoError(t, err)
-	require.Equal(t, byKind, b.settled.of(ast.MustParseRef("data.presets.acumatica.need")))
+	require.Equal(t, byKind, b.settled.settling("presets.acumatica.need"))
 	for _, name := range []string{"presets.acumatica.level", "lib.levels.screen", "lib.levels.nearest"} {
-		require.Equal(t, byPlace, b.settled.of(ast.MustParseRef("data."+name)), name)
+		require.Equal(t, byPlace, b.settled.settling(name), name)
 	}
 	for _, name := range []string{"presets.acumatica.decision", "presets.acumatica.granted", "presets.acumatica.administrator", "presets.acumatica.known", "lib.groups.closed"} {
-		require.Equal(t, unsettled, b.settled.of(ast.MustParseRef("data."+name)), name)
+		require.Equal(t, unsettled, b.settled.settling(name), name)
 	}
 }
