@@ -45,17 +45,17 @@ func TestAlikeAnswersAreTheAnswers(t *testing.T) {
 					c.Operation, c.New = authz.DeleteEntity, nil
 				}
 				q := authz.Query{Subject: subject, Action: authz.Action{Name: authz.CallAction(c.Operation)}, Resource: authz.CallResource(before.Key())}
-				want, err := d.DecideCall(t.Context(), w.Portal.ID, q, c.Old, c.New)
+				want, _, err := d.DecideCall(t.Context(), w.Portal.ID, q, c.Old, c.New)
 				require.NoError(t, err)
 				var pending authz.Pending
-				wantPlain, plainErr := d.Plain(t.Context(), w.Portal.ID, &c, authz.Known{Pending: &pending})
+				wantPlain, _, plainErr := d.Plain(t.Context(), w.Portal.ID, &c, authz.Known{Pending: &pending})
 				require.NoError(t, plainErr)
 
 				q.Alike, c.Alike = &alike, &alike
-				got, err := d.DecideCall(t.Context(), w.Portal.ID, q, c.Old, c.New)
+				got, _, err := d.DecideCall(t.Context(), w.Portal.ID, q, c.Old, c.New)
 				require.NoError(t, err)
 				require.Equal(t, want, got, "%s: %v of %v", w.Portal.ID, subject, c.Entity)
-				gotPlain, err := d.Plain(t.Context(), w.Portal.ID, &c, authz.Known{Pending: &pending})
+				gotPlain, _, err := d.Plain(t.Context(), w.Portal.ID, &c, authz.Known{Pending: &pending})
 				require.NoError(t, err)
 				require.Equal(t, wantPlain, gotPlain, "%s: %v of %v", w.Portal.ID, c.Actor, c.Entity)
 				asked++

@@ -54,7 +54,7 @@ func publishers(t *testing.T, d *pdp.Decider, w *authz.World) (administrators in
 	}
 	for _, s := range subjects {
 		ask := func(action string, k authz.Key, before, after authz.Stored) *authz.Decision {
-			got, err := d.DecideCall(t.Context(), w.Portal.ID, authz.Query{Subject: s, Action: authz.Action{Name: action}, Resource: authz.CallResource(k)}, before, after)
+			got, _, err := d.DecideCall(t.Context(), w.Portal.ID, authz.Query{Subject: s, Action: authz.Action{Name: action}, Resource: authz.CallResource(k)}, before, after)
 			require.NoError(t, err)
 			return &got
 		}

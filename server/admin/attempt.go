@@ -28,6 +28,7 @@ type writing struct {
 	changes []*change
 	alike   *authz.Alike  // of many cells of rights; nil: there are few
 	pending authz.Pending // accepted
+	grid    *grid         // of the cells; nil: none are ordered
 	stored  map[authz.Key]authz.Versioned
 	kept    map[authz.Key][]string // latches as stored
 
@@ -207,6 +208,9 @@ func (w *writing) entity(ctx context.Context, k authz.Key) (authz.Versioned, err
 	if v, ok := w.stored[k]; ok || w.creating {
 		return v, nil
 	}
+	if r, ok := w.ofGrid(k); ok {
+		return authz.Versioned{Stored: r}, nil
+	}
 	v, err := w.s.stored(ctx, w.call.Portal, k)
 	if err == nil {
 		w.stored[k] = v
@@ -214,10 +218,22 @@ func (w *writing) entity(ctx context.Context, k authz.Key) (authz.Versioned, err
 	return v, err
 }
 
+// ofGrid returns the right of the key, nil when there is none, and whether it is one of the
+// range of the cells.
+func (w *writing) ofGrid(k authz.Key) (authz.Stored, bool) {
+	if w.grid == nil {
+		return nil, false
+	}
+	return w.grid.right(k)
+}
+
 // current returns the entity as it is with all that is pending; nil: it is not there.
 func (w *writing) current(ctx context.Context, k authz.Key) (authz.Stored, error) {
 	if e := w.pending.Of(k); e != nil {
 		return e.New, nil
+	}
+	if r, ok := w.ofGrid(k); ok {
+		return r, nil
 	}
 	if _, read := w.stored[k]; !read && configures(k.Kind) {
 		return configured(w.config, k), nil
@@ -237,13 +253,8 @@ func (w *writing) decide(ctx context.Context) error {
 			return firstError(err, w.refused)
 		}
 	}
-	asked, questions := make([]*change, 0, len(w.changes)), make([]question, 0, len(w.changes))
-	for _, c := range w.changes {
-		if !c.same {
-			asked, questions = append(asked, c), append(questions, w.question(c))
-		}
-	}
-	answers, err := w.s.decideAll(ctx, w.call, questions)
+	asked := w.different()
+	answers, err := w.s.decideAll(ctx, w.call, asked, w.question)
 	if err != nil {
 		return err
 	}
@@ -252,7 +263,7 @@ func (w *writing) decide(ctx context.Context) error {
 		if w.decision == "" {
 			w.decision = answers[i].id
 		}
-		if err := denied.add(c, &answers[i]); err != nil {
+		if err := denied.add(c, answers[i]); err != nil {
 			return err
 		}
 	}
@@ -263,6 +274,17 @@ func (w *writing) decide(ctx context.Context) error {
 		denied.Refusals = nil
 	}
 	return &denied
+}
+
+// different returns the changes that are not so already.
+func (w *writing) different() []*change {
+	all := make([]*change, 0, len(w.changes))
+	for _, c := range w.changes {
+		if !c.same {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // question is what the policy is asked of the change as a call.

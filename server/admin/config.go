@@ -109,7 +109,7 @@ func editsOf[E authz.Stored](list []E, writes *authz.Pending) []edit {
 			ids[k.ID], ends[k.Of] = true, len(list)+1
 		}
 	}
-	edits, there := make([]edit, 0, n), make(map[*authz.EntityWrite]bool)
+	edits, there := make([]edit, 0, n), make([]bool, len(all))
 	of, same := "", false // neighbours are often of one role, and most of none that is touched
 	for i := range list {
 		k := list[i].Key()
@@ -123,16 +123,16 @@ func editsOf[E authz.Stored](list []E, writes *authz.Pending) []edit {
 		if !same || !ids[k.ID] {
 			continue
 		}
-		if w := writes.Of(k); w != nil {
-			there[w] = true
-			edits = append(edits, edit{w, i, true})
+		if at, ok := writes.At(k); ok {
+			there[at] = true
+			edits = append(edits, edit{&all[at], i, true})
 		}
 	}
 	if same {
 		ends[of] = len(list)
 	}
 	for i := range all {
-		if w := &all[i]; w.Entity.Kind == kind && w.New != nil && !there[w] {
+		if w := &all[i]; w.Entity.Kind == kind && w.New != nil && !there[i] {
 			edits = append(edits, edit{w, ends[w.Entity.Of], false})
 		}
 	}

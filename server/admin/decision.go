@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
-	"sync/atomic"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -61,7 +59,7 @@ func general(action, resource string) question {
 // and returns the decision with its id.
 func (s *Service) decide(ctx context.Context, call *Call, q question) (authz.Decision, string, error) {
 	query, id := q.of(call), newID()
-	d, err := s.put(ctx, call.Portal, query, &q)
+	d, _, err := s.put(ctx, call.Portal, query, &q)
 	if err != nil {
 		return d, id, err
 	}
@@ -77,32 +75,48 @@ func (q *question) of(call *Call) authz.Query {
 // decided is a decision with its id.
 type decided struct {
 	authz.Decision
-	id string
+	id     string
+	logged bool
 }
 
-// decideAll is decide for questions none of which depends on the answer to another.
-// They are decided side by side, and logged in their order.
-func (s *Service) decideAll(ctx context.Context, call *Call, qs []question) ([]decided, error) {
-	all := make([]decided, len(qs))
-	var next atomic.Int64
-	group, together := errgroup.WithContext(ctx)
-	for range min(len(qs), runtime.GOMAXPROCS(0)) {
-		group.Go(func() error {
-			return guarded("the decision", func() (err error) {
-				for i := next.Add(1) - 1; err == nil && i < int64(len(qs)); i = next.Add(1) - 1 {
-					all[i].id = newID()
-					all[i].Decision, err = s.put(together, call.Portal, qs[i].of(call), &qs[i])
-				}
+// decideAll is decide for what is asked of changes, none of which depends on the answer to
+// another. They are decided side by side, and logged in their order. Changes of one step
+// may have their decision in common, which is logged under another id for each.
+func (s *Service) decideAll(ctx context.Context, call *Call, changes []*change, ask func(*change) question) ([]*decided, error) {
+	all := make([]*decided, len(changes))
+	err := inParts(ctx, "the decision", len(changes), func(ctx context.Context, from, to int) error {
+		steps := map[step]*decided{}
+		for i := from; i < to; i++ {
+			of := changes[i].step()
+			if d := steps[of]; d != nil {
+				all[i] = d
+				continue
+			}
+			q := ask(changes[i])
+			d, anyRole, err := s.put(ctx, call.Portal, q.of(call), &q)
+			if err != nil {
 				return err
-			})
-		})
-	}
-	if err := group.Wait(); err != nil {
+			}
+			if all[i] = (&decided{Decision: d, id: newID()}); anyRole {
+				steps[of] = all[i]
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	for i := range all {
-		query := qs[i].of(call)
-		s.logDecision(ctx, call, &query, &all[i].Decision, all[i].id)
+	if !s.opts.Log.Enabled(ctx, slog.LevelError) {
+		return all, nil
+	}
+	for i, d := range all {
+		id := d.id
+		if d.logged {
+			id = newID()
+		}
+		d.logged = true
+		query := new(ask(changes[i])).of(call)
+		s.logDecision(ctx, call, &query, &d.Decision, id)
 	}
 	return all, nil
 }
@@ -131,10 +145,12 @@ func beside(what string, something, other func()) error {
 	return group.Wait()
 }
 
-// put asks the policy of the portal, or of the one that is being made.
-func (s *Service) put(ctx context.Context, portal string, query authz.Query, q *question) (authz.Decision, error) {
+// put asks the policy of the portal, or of the one that is being made. anyRole is as of
+// [Decider.DecideCall].
+func (s *Service) put(ctx context.Context, portal string, query authz.Query, q *question) (d authz.Decision, anyRole bool, err error) {
 	if q.config != nil {
-		return s.decider.DecideNew(ctx, q.config, query, q.after)
+		d, err = s.decider.DecideNew(ctx, q.config, query, q.after)
+		return d, false, err
 	}
 	return s.decider.DecideCall(ctx, portal, query, q.before, q.after)
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -106,9 +107,23 @@ func (w *writing) entry(changes []authz.EntityWrite) authz.AuditEntry {
 		Request: w.call.Request, Operation: w.operation(), Note: w.call.Note, Changes: make([]authz.EntityChange, len(changes)),
 	}
 	for i, c := range changes {
-		e.Changes[i] = authz.EntityChange{Entity: c.Entity, Before: redacted(c.Old), After: redacted(c.New)}
+		before, after := documents(c.Old, c.New)
+		e.Changes[i] = authz.EntityChange{Entity: c.Entity, Before: before, After: after}
 	}
 	return e
+}
+
+// documents returns the entity before and after, as redacted does. Two of one right differ
+// in the level alone.
+func documents(old, changed authz.Stored) (before, after map[string]any) {
+	before = redacted(old)
+	right, is := changed.(authz.Right)
+	if _, was := old.(authz.Right); !was || !is {
+		return before, redacted(changed)
+	}
+	after = maps.Clone(before)
+	after["level"] = int64(right.Level)
+	return before, after
 }
 
 // redacted returns the entity without secrets. A right has no member that could be one.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"runtime"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
@@ -17,53 +15,48 @@ const fewCells = 8
 // them. So each of them can be judged over those before it, as they are ordered, without
 // waiting for those to be judged: they are in as many parts as there are processors.
 func (w *writing) foresee(ctx context.Context) (all authz.Pending, plain int, err error) {
-	cells := make([]*change, 0, len(w.changes))
-	for _, c := range w.changes {
-		if !c.same {
-			cells = append(cells, c)
-		}
-	}
-	parts := min(runtime.GOMAXPROCS(0), len(cells)/fewCells)
-	if w.order.rights == nil || parts < 2 {
+	cells := w.different()
+	if w.order.rights == nil || runtime.GOMAXPROCS(0) < 2 || len(cells) < 2*fewCells {
 		return all, 0, nil
 	}
 	all.Grow(len(cells))
 	for _, c := range cells {
 		all.Put(authz.EntityWrite{Entity: c.key, Old: c.was.Stored, New: c.new})
 	}
-	found := make([]int, parts)
-	group, together := errgroup.WithContext(ctx)
-	end := func(part int) int { return part * len(cells) / parts }
-	for part := range parts {
-		group.Go(func() error {
-			return guarded("the judgement", func() (err error) {
-				found[part], err = w.plainly(together, cells[:end(part+1)], end(part), &all)
-				return err
-			})
-		})
-	}
-	if err := group.Wait(); err != nil {
+	until := make([]int, len(cells)) // of a part, at its first cell: where what is plain ends
+	err = inParts(ctx, "the judgement", len(cells), func(ctx context.Context, from, to int) (err error) {
+		until[from], err = w.plainly(ctx, cells[:to], from, &all)
+		return err
+	})
+	if err != nil {
 		return all, 0, err
 	}
-	for part, n := range found {
-		if plain += n; plain < end(part+1) {
-			break
-		}
+	for plain < len(cells) && until[plain] > plain {
+		plain = until[plain]
 	}
 	return all, plain, nil
 }
 
-// plainly returns how many of cells[from:], from the first on, are accepted as they are
-// ordered, with nothing to follow, if all cells before are: all are the writes of the
+// plainly returns where in cells, at from or after it, the first is that is not accepted as it
+// is ordered, with nothing to follow, if all cells before are: all are the writes of the
 // cells. It writes to nothing of w.
 func (w *writing) plainly(ctx context.Context, cells []*change, from int, all *authz.Pending) (int, error) {
-	for i, c := range cells[from:] {
-		before := all.First(from + i)
+	steps := map[step]bool{} // that are plain for any role
+	for i := from; i < len(cells); i++ {
+		c := cells[i]
+		of := c.step()
+		if steps[of] {
+			continue
+		}
+		before := all.First(i)
 		change := w.changeFor(c.was.Stored, c.new, w.call.Acting.User, w.call.Context)
-		plain, err := w.s.decider.Plain(ctx, w.call.Portal, change, authz.Known{Pending: &before})
+		plain, anyRole, err := w.s.decider.Plain(ctx, w.call.Portal, change, authz.Known{Pending: &before})
 		if err != nil || !plain {
 			return i, err
 		}
+		if anyRole {
+			steps[of] = true
+		}
 	}
-	return len(cells) - from, nil
+	return len(cells), nil
 }

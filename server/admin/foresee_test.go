@@ -161,7 +161,7 @@ type meeting struct {
 	both chan struct{}
 }
 
-func (m *meeting) Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, error) {
+func (m *meeting) Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, bool, error) {
 	m.mu.Lock()
 	m.here++
 	if m.here == 2 {
@@ -171,7 +171,7 @@ func (m *meeting) Plain(ctx context.Context, portal string, c *authz.Change, kno
 	select {
 	case <-m.both:
 	case <-time.After(10 * time.Second):
-		return false, fmt.Errorf("%s is judged alone", c.Entity)
+		return false, false, fmt.Errorf("%s is judged alone", c.Entity)
 	}
 	return m.Decider.Plain(ctx, portal, c, known)
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,19 +12,32 @@ import (
 // grid is a range of rights: roles by nodes, with the levels that there are.
 type grid struct {
 	query RightsQuery
-	roles map[string]bool
-	nodes []string // in the order of the tree
-	shown []string // nodes and all that lies below them
-	below map[string][]string
+	roles []string       // sorted
+	nodes []string       // in the order of the tree
+	shown []string       // the nodes first, and then what else lies below them
+	place map[string]int // of each in shown, by which it is known here
+	below [][]int        // places of what lies directly below, by place
 	depth map[string]int // of a node in the tree
-	// levels are the explicit ones of the roles at the nodes shown, by role.
-	levels map[string]map[string]authz.Level
+
+	// Explicit levels of the roles at the nodes shown: those of roles[i] are
+	// levels[start[i]:start[i+1]].
+	levels levels
+	start  []int
+}
+
+// levels are explicit levels of one role, in the order of the places.
+type levels []explicit
+
+// explicit is a level of its own at a place.
+type explicit struct {
+	place int
+	level authz.Level
 }
 
 // gridOf returns the range of the query. A role or a node that there is not is an
 // authz.NotFound error, and a range that is too large authz.TooLarge.
 func gridOf(b *authz.Bundle, q RightsQuery) (*grid, error) {
-	g := &grid{query: q, depth: map[string]int{}, levels: map[string]map[string]authz.Level{}}
+	g := &grid{query: q, depth: map[string]int{}}
 	if err := g.takeRoles(b); err != nil {
 		return nil, err
 	}
@@ -38,19 +52,32 @@ func gridOf(b *authz.Bundle, q RightsQuery) (*grid, error) {
 }
 
 func (g *grid) takeRoles(b *authz.Bundle) error {
-	g.roles = make(map[string]bool)
 	if g.query.Role == "" {
-		g.roles = make(map[string]bool, len(b.Roles))
-	}
-	for i := range b.Roles {
-		if id := b.Roles[i].ID; g.query.Role == "" || id == g.query.Role {
-			g.roles[id] = true
+		g.roles = make([]string, len(b.Roles))
+		for i := range b.Roles {
+			g.roles[i] = b.Roles[i].ID
 		}
+		if !slices.IsSorted(g.roles) {
+			slices.Sort(g.roles)
+		}
+		return nil
 	}
-	if g.query.Role != "" && len(g.roles) == 0 {
+	if !slices.ContainsFunc(b.Roles, func(r authz.Role) bool { return r.ID == g.query.Role }) {
 		return absent(authz.Entity{Type: string(authz.RoleEntity), ID: g.query.Role})
 	}
+	g.roles = []string{g.query.Role}
 	return nil
+}
+
+// role returns the number of the role in the range, and whether it is there. It tries near
+// and the number after that first: roles are mostly asked for in their order.
+func (g *grid) role(id string, near int) (int, bool) {
+	for i := near; i < min(near+2, len(g.roles)); i++ {
+		if g.roles[i] == id {
+			return i, true
+		}
+	}
+	return slices.BinarySearch(g.roles, id)
 }
 
 // takeNodes walks the tree from the root, siblings in the order of the bundle.
@@ -64,24 +91,36 @@ func (g *grid) takeNodes(b *authz.Bundle) error {
 			also[workspace] = append(also[workspace], n.ID)
 		}
 	}
-	g.below = maps.Clone(children)
+	below := maps.Clone(children)
 	for workspace, more := range also {
-		g.below[workspace] = append(slices.Clone(children[workspace]), more...)
+		below[workspace] = append(slices.Clone(children[workspace]), more...)
 	}
-	all := g.walk(children, "", 0, nil)
-	switch {
-	case g.query.Node == "":
-		g.nodes, g.shown = all, all
-		return nil
-	case !slices.Contains(all, g.query.Node):
-		return absent(authz.Entity{Type: string(authz.NodeEntity), ID: g.query.Node})
+	g.shown = g.walk(children, "", 0, nil)
+	g.nodes = g.shown
+	if g.query.Node != "" {
+		if !slices.Contains(g.shown, g.query.Node) {
+			return absent(authz.Entity{Type: string(authz.NodeEntity), ID: g.query.Node})
+		}
+		g.shown = unique(g.walk(below, g.query.Node, g.depth[g.query.Node]+1, []string{g.query.Node}))
+		if g.nodes = g.shown; !g.query.Below {
+			g.nodes = g.shown[:1]
+		}
 	}
-	g.nodes = []string{g.query.Node}
-	g.shown = unique(g.walk(g.below, g.query.Node, g.depth[g.query.Node]+1, slices.Clone(g.nodes)))
-	if g.query.Below {
-		g.nodes = g.shown
-	}
+	g.number(below)
 	return nil
+}
+
+// number gives the nodes their places.
+func (g *grid) number(below map[string][]string) {
+	g.place, g.below = make(map[string]int, len(g.shown)), make([][]int, len(g.shown))
+	for i, id := range g.shown {
+		g.place[id] = i
+	}
+	for i, id := range g.shown {
+		for _, child := range below[id] {
+			g.below[i] = append(g.below[i], g.place[child])
+		}
+	}
 }
 
 // walk appends what lies below the node, and takes down how deep.
@@ -108,41 +147,80 @@ func unique(ids []string) []string {
 	})
 }
 
+// takeLevels sorts the rights in the range by role and place.
 func (g *grid) takeLevels(b *authz.Bundle) {
-	wanted := make(map[string]bool, len(g.shown))
-	for _, id := range g.shown {
-		wanted[id] = true
+	type found struct {
+		role int
+		explicit
 	}
+	var all []found
+	near := 0
+	g.start = make([]int, len(g.roles)+1)
 	for i := range b.Rights {
 		r := &b.Rights[i]
-		if g.query.Role != "" && r.Role != g.query.Role || len(g.shown) == 1 && r.Node != g.shown[0] || !wanted[r.Node] {
+		if g.query.Role != "" && r.Role != g.query.Role || len(g.shown) == 1 && r.Node != g.shown[0] {
 			continue
 		}
-		if g.levels[r.Role] == nil {
-			g.levels[r.Role] = map[string]authz.Level{}
+		place, shown := g.place[r.Node]
+		role, known := g.role(r.Role, near)
+		if !shown || !known {
+			continue
 		}
-		g.levels[r.Role][r.Node] = r.Level
+		near = role
+		all = append(all, found{role, explicit{place, r.Level}})
+		g.start[role+1]++
+	}
+	slices.SortFunc(all, func(a, b found) int { return cmp.Or(a.role-b.role, a.place-b.place) })
+	g.levels = make(levels, len(all))
+	for i := range all {
+		g.levels[i] = all[i].explicit
+	}
+	for i := range g.roles {
+		g.start[i+1] += g.start[i]
 	}
 }
 
-// level returns the explicit level of the role at the node, and whether it has one.
-func (g *grid) level(role, node string) (authz.Level, bool) {
-	l, ok := g.levels[role][node]
-	return l, ok
+// of returns the levels of the role by its number.
+func (g *grid) of(role int) levels { return g.levels[g.start[role]:g.start[role+1]] }
+
+// at returns the level at the place, and whether there is one.
+func (all levels) at(place int) (authz.Level, bool) {
+	i, there := slices.BinarySearchFunc(all, place, func(e explicit, place int) int { return e.place - place })
+	if !there {
+		return 0, false
+	}
+	return all[i].level, true
+}
+
+// right returns the right of the key as it is, nil when there is none, and whether it is one
+// of the range.
+func (g *grid) right(k authz.Key) (authz.Stored, bool) {
+	if k.Kind != authz.RightEntity {
+		return nil, false
+	}
+	role, known := g.role(k.Of, 0)
+	place, shown := g.place[k.ID]
+	if !known || !shown {
+		return nil, false
+	}
+	if l, explicit := g.of(role).at(place); explicit {
+		return authz.Right{Role: k.Of, Node: k.ID, Level: l}, true
+	}
+	return nil, true
 }
 
 // cells returns the range by role and within one in the order of the tree.
 func (g *grid) cells() []Cell {
 	cells := make([]Cell, 0, len(g.roles)*len(g.nodes))
-	for _, role := range slices.Sorted(maps.Keys(g.roles)) {
-		levels := g.levels[role]
-		for _, node := range g.nodes {
+	for i, role := range g.roles {
+		levels := g.of(i)
+		for place, node := range g.nodes {
 			c := Cell{Role: role, Node: node, Level: Inherit}
-			if l, ok := levels[node]; ok {
+			if l, ok := levels.at(place); ok {
 				c.Level, c.Explicit = l.String(), true
 			}
 			if c.Shown = c.Level; len(levels) > 0 {
-				c.Shown = g.show(levels, node, Inherit)
+				c.Shown = g.show(levels, place, Inherit)
 			}
 			cells = append(cells, c)
 		}
@@ -150,20 +228,20 @@ func (g *grid) cells() []Cell {
 	return cells
 }
 
-// show returns the level that the node and all that lies below it have alike, where
-// what has no level of its own has that from above, or Multiple. A node without a
+// show returns the level that the node at the place and all that lies below it have alike,
+// where what has no level of its own has that from above, or Multiple. A node without a
 // level of its own is shown by what lies below it alone.
-func (g *grid) show(levels map[string]authz.Level, node, above string) string {
-	l, explicit := levels[node]
+func (g *grid) show(levels levels, place int, above string) string {
+	l, explicit := levels.at(place)
 	own := above
 	if explicit {
 		own = l.String()
 	}
 	shown := ""
-	if explicit || len(g.below[node]) == 0 {
+	if explicit || len(g.below[place]) == 0 {
 		shown = own
 	}
-	for _, child := range g.below[node] {
+	for _, child := range g.below[place] {
 		switch s := g.show(levels, child, own); {
 		case shown == "":
 			shown = s
@@ -174,31 +252,28 @@ func (g *grid) show(levels map[string]authz.Level, node, above string) string {
 	return shown
 }
 
-// check returns the level that a cell is to have, and whether it is to have one.
-func (g *grid) check(c *change, cell Cell) (l authz.Level, explicit bool, faults authz.Faults) {
-	fault := func(field, format string, args ...any) {
-		faults = append(faults, authz.Fault{Path: join(c.place, field), Msg: fmt.Sprintf(format, args...)})
+// find returns where in the range the cell is, its place among those of its role, and what
+// is wrong with what it names.
+func (g *grid) find(c *change, cell Cell, near int) (role, place int, faults authz.Faults) {
+	role, known := g.role(cell.Role, near)
+	if !known {
+		faults = append(faults, authz.Fault{Path: join(c.place, "role"), Msg: fmt.Sprintf("%q is no role of the range", cell.Role)})
 	}
-	if !g.roles[cell.Role] {
-		fault("role", "%q is no role of the range", cell.Role)
+	if place, known = g.place[cell.Node]; !known || place >= len(g.nodes) {
+		faults = append(faults, authz.Fault{Path: join(c.place, "node"), Msg: fmt.Sprintf("%q is no screen node of the range", cell.Node)})
 	}
-	if !g.holds(cell.Node) {
-		fault("node", "%q is no screen node of the range", cell.Node)
-	}
+	return role, place, faults
+}
+
+// level returns the level that the cell is to have, whether it is to have one, and what is
+// wrong with it.
+func (c *change) level(cell Cell) (l authz.Level, explicit bool, faults authz.Faults) {
 	if cell.Level == Inherit {
-		return 0, false, faults
+		return 0, false, nil
 	}
 	l, err := authz.ParseLevel(cell.Level)
 	if err != nil {
-		fault("level", "unknown level %q: want one of revoked, view, edit, insert, publish, delete, or inherit", cell.Level)
+		faults = authz.Faults{{Path: join(c.place, "level"), Msg: fmt.Sprintf("unknown level %q: want one of revoked, view, edit, insert, publish, delete, or inherit", cell.Level)}}
 	}
 	return l, true, faults
-}
-
-func (g *grid) holds(node string) bool {
-	if g.query.Node == "" {
-		_, ok := g.depth[node]
-		return ok
-	}
-	return slices.Contains(g.nodes, node)
 }

@@ -97,34 +97,62 @@ func (w *writing) readCells(ctx context.Context) error {
 
 // orderCells finds what becomes of the cells, those of nodes higher up in the tree first.
 func (w *writing) orderCells(g *grid) {
-	n := len(w.order.cells)
-	made := make([]change, n)
-	w.changes, w.stored = make([]*change, 0, n), make(map[authz.Key]authz.Versioned, n)
-	for i, cell := range w.order.cells {
+	cells := w.order.cells
+	made := make([]change, len(cells))
+	w.grid, w.changes = g, make([]*change, 0, len(cells))
+	seen := make([]bool, len(g.roles)*len(g.nodes))
+	place, role := cellPlaces(len(cells)), 0
+	for i, cell := range cells {
 		c := &made[i]
-		c.place, c.key = "cells["+strconv.Itoa(i)+"]", authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
-		level, explicit, faults := g.check(c, cell)
-		if _, twice := w.stored[c.key]; twice {
-			first := slices.IndexFunc(w.order.cells, func(x Cell) bool { return x.Role == cell.Role && x.Node == cell.Node })
-			faults = append(faults, authz.Fault{Path: c.place, Msg: fmt.Sprintf("is the same as cells[%d]: leave one out", first)})
-		}
-		if w.malformed = append(w.malformed, faults...); len(faults) > 0 {
+		c.place, c.key = place(i), authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
+		at, ok := w.orderCell(g, c, cell, &role)
+		switch {
+		case !ok:
+			continue
+		case seen[at]:
+			first := slices.IndexFunc(cells, func(x Cell) bool { return x.Role == cell.Role && x.Node == cell.Node })
+			w.malformed = append(w.malformed, authz.Fault{Path: c.place, Msg: fmt.Sprintf("is the same as cells[%d]: leave one out", first)})
 			continue
 		}
-		old, had := g.level(cell.Role, cell.Node)
-		if had {
-			c.was.Stored = authz.Right{Role: cell.Role, Node: cell.Node, Level: old}
-		}
-		if explicit {
-			c.new = authz.Right{Role: cell.Role, Node: cell.Node, Level: level}
-		}
-		w.stored[c.key] = c.was
-		c.same = had == explicit && old == level
+		seen[at] = true
 		w.changes = append(w.changes, c)
 	}
 	if len(g.nodes) > 1 {
 		slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
 	}
+}
+
+// orderCell finds what becomes of the cell, which is likely to be of the role that follows
+// the last, and returns its number in the range. It keeps what is wrong with it.
+func (w *writing) orderCell(g *grid, c *change, cell Cell, last *int) (at int, ok bool) {
+	role, place, faults := g.find(c, cell, *last)
+	level, explicit, more := c.level(cell)
+	if faults = append(faults, more...); len(faults) > 0 {
+		w.malformed = append(w.malformed, faults...)
+		return 0, false
+	}
+	*last = role
+	old, had := g.of(role).at(place)
+	if had {
+		c.was.Stored = authz.Right{Role: cell.Role, Node: cell.Node, Level: old}
+	}
+	if explicit {
+		c.new = authz.Right{Role: cell.Role, Node: cell.Node, Level: level}
+	}
+	c.same = had == explicit && old == level
+	return role*len(g.nodes) + place, true
+}
+
+// cellPlaces returns the places of n cells in the document of a call. They share one text.
+func cellPlaces(n int) func(i int) string {
+	var text []byte
+	ends := make([]int, n+1)
+	for i := range n {
+		text = append(strconv.AppendInt(append(text, "cells["...), int64(i), 10), ']')
+		ends[i+1] = len(text)
+	}
+	all := string(text)
+	return func(i int) string { return all[ends[i]:ends[i+1]] }
 }
 
 // permitRange asks whether the range as a whole may be changed.

@@ -116,7 +116,7 @@ func TestSetRights(t *testing.T) {
 // broken is a decider that panics when it is asked about the last of two cells.
 type broken struct{ admin.Decider }
 
-func (b *broken) DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (authz.Decision, error) {
+func (b *broken) DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (authz.Decision, bool, error) {
 	if strings.HasSuffix(q.Resource.ID, "alone") {
 		panic("decides")
 	}

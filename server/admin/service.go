@@ -59,16 +59,19 @@ type Live interface {
 // Decider judges by the portal's policy.
 type Decider interface {
 	// DecideCall decides a call that would turn before into after; each is nil where
-	// the entity is not there.
-	DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (authz.Decision, error)
+	// the entity is not there. anyRole reports that the decision is the same for the
+	// right of any other role from and to the same levels; it may be false where that is
+	// not known.
+	DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (d authz.Decision, anyRole bool, err error)
 	// DecideNew decides a call that makes the portal of config, by the policy that it
 	// is to have.
 	DecideNew(ctx context.Context, config *authz.Bundle, q authz.Query, after authz.Stored) (authz.Decision, error)
 	Admit(ctx context.Context, portal string, c *authz.Change, known authz.Known) (authz.Admission, error)
 	Provision(ctx context.Context, portal string, c *authz.Change, known authz.Known) (authz.Provisioning, error)
 	// Plain reports whether Admit accepts the change with nothing added and Provision
-	// wants nothing. It may say false where it does not know.
-	Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, error)
+	// wants nothing, and whether that is so for the right of any other role. It may say
+	// false where it does not know.
+	Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (plain, anyRole bool, err error)
 	// Configuration returns the configuration that is published of the portal.
 	// Nobody may write to it.
 	Configuration(portal string) (*authz.Bundle, error)

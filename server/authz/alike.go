@@ -13,8 +13,6 @@ type Alike struct {
 	mu   sync.Mutex
 	kept map[int][]alike // by hash
 	n    int             // of kept
-	of   sync.Map        // by key
-	keys int             // of of
 }
 
 type alike struct{ seen, answer any }
@@ -45,25 +43,7 @@ func (a *Alike) Keep(hash int, seen, answer any) {
 	a.n++
 }
 
-// Of returns the answer that is kept for the key.
-func (a *Alike) Of(key any) (answer any, found bool) {
-	return a.of.Load(key)
-}
-
-// KeepOf keeps the answer for the key, which can be compared, unless there are as many
-// as can be kept.
-func (a *Alike) KeepOf(key, answer any) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.keys == maxAlike {
-		return
-	}
-	if _, there := a.of.LoadOrStore(key, answer); !there {
-		a.keys++
-	}
-}
-
-// Number returns how many answers are kept, those that are kept for a key aside.
+// Number returns how many answers are kept.
 func (a *Alike) Number() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -31,22 +31,3 @@ func TestAlike(t *testing.T) {
 	require.Equal(t, 10, find(1, "x"))
 	require.Equal(t, 1000, a.Number())
 }
-
-func TestAlikeByKey(t *testing.T) {
-	var a authz.Alike
-	_, found := a.Of("x")
-	require.False(t, found)
-	a.KeepOf("x", 10)
-	a.KeepOf("x", 20)
-	answer, found := a.Of("x")
-	require.True(t, found)
-	require.Equal(t, 10, answer, "the first")
-	for i := range 2000 {
-		a.KeepOf(i, i)
-	}
-	_, found = a.Of(998)
-	require.True(t, found)
-	_, found = a.Of(999)
-	require.False(t, found, "it keeps a thousand")
-	require.Zero(t, a.Number())
-}

@@ -52,13 +52,19 @@ func (p *Pending) All() []EntityWrite {
 
 // Of returns the write of the entity, or nil.
 func (p *Pending) Of(k Key) *EntityWrite {
-	if p == nil {
-		return nil
-	}
-	if i, ok := p.at[k]; ok && i < len(p.writes) {
+	if i, ok := p.At(k); ok {
 		return &p.writes[i]
 	}
 	return nil
+}
+
+// At returns where among the writes that of the entity is, and whether there is one.
+func (p *Pending) At(k Key) (int, bool) {
+	if p == nil {
+		return 0, false
+	}
+	i, ok := p.at[k]
+	return i, ok && i < len(p.writes)
 }
 
 // Number returns how many of the writes are of entities of the kind.

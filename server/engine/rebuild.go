@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"maps"
 	"reflect"
 	"slices"
 
@@ -120,64 +119,97 @@ type edit struct {
 }
 
 const (
-	maxEdits = 16_384 // rights that are gone or have come, which are worth making one by one
+	maxEdits = 16_384 // rights that differ, which are worth making one by one
 	farAhead = 64     // how far a right is looked for behind what has come, or is gone, before it
 )
 
 // edits returns how the rights of b differ from those of s, by node and role, and
 // false when that is too much, or when what differs in b is not valid.
 func (s *Snapshot) edits(b *authz.Bundle) ([]edit, bool) {
-	gone, come := between(s.bundle.Rights, b.Rights)
-	if len(gone)+len(come) > maxEdits {
+	found := between(s.bundle.Rights, b.Rights)
+	if len(found) > maxEdits {
 		return nil, false // or more
 	}
-	type place struct{ node, role int32 }
-	all := make(map[place]edit, len(come))
-	for _, r := range gone {
-		node, role, ok := s.place(r)
-		if !ok {
+	all := make([]edit, len(found))
+	for i, d := range found {
+		node, there := s.tree.at[d.Node]
+		role, known := s.graphs.Roles.Index(d.Role)
+		if !there || !known || d.new && !d.Level.Valid() {
 			return nil, false
 		}
-		all[place{node, role}] = edit{node: node, role: role, old: true}
+		all[i] = edit{node, role, d.Level, d.old, d.new}
 	}
-	for _, r := range come {
-		node, role, ok := s.place(r)
-		e := all[place{node, role}]
-		if !ok || e.new || !r.Level.Valid() {
-			return nil, false
-		}
-		all[place{node, role}] = edit{node, role, r.Level, e.old, true}
-	}
-	return slices.SortedFunc(maps.Values(all), func(a, b edit) int { return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.role, b.role)) }), true
+	slices.SortFunc(all, func(a, b edit) int { return cmp.Or(int(a.node-b.node), int(a.role-b.role)) })
+	return merged(all)
 }
 
-// between returns rights of a, and rights of b, without which the two lists hold the
-// same; few of them, where b is a with some rights changed, taken out and put in. It ends
-// where they are more than maxEdits.
-func between(a, b []authz.Right) (gone, come []authz.Right) {
+// merged makes one of what is gone and what has come at one place, and returns false where
+// there are two of either.
+func merged(sorted []edit) ([]edit, bool) {
+	all := sorted[:0]
+	for _, e := range sorted {
+		last := len(all) - 1
+		if last < 0 || all[last].node != e.node || all[last].role != e.role {
+			all = append(all, e)
+			continue
+		}
+		before := &all[last]
+		if before.old && e.old || before.new && e.new {
+			return nil, false
+		}
+		if before.old, before.new = true, true; e.new {
+			before.level = e.level
+		}
+	}
+	return all, true
+}
+
+// difference is a right that is in one of two lists alone, or in both at another level:
+// that of the second.
+type difference struct {
+	authz.Right
+	old, new bool // whether it is in the first, and in the second
+}
+
+// between returns how b differs from a: by little, where b is a with some rights changed,
+// taken out and put in. What has moved is gone and has come. It ends where there are more
+// than maxEdits.
+func between(a, b []authz.Right) (found []difference) {
 	if len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) {
-		return nil, nil
+		return nil
 	}
 	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
-	for len(gone)+len(come) <= maxEdits {
+	take := func(gone, come int) {
+		for _, r := range a[:gone] {
+			found = append(found, difference{r, true, false})
+		}
+		for _, r := range b[:come] {
+			found = append(found, difference{r, false, true})
+		}
+		a, b = a[gone:], b[come:]
+	}
+	for len(found) <= maxEdits {
 		for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 			a, b = a[1:], b[1:]
 		}
 		if len(a) == 0 || len(b) == 0 {
-			return append(gone, a...), append(come, b...)
+			take(len(a), len(b))
+			return found
 		}
-		left, right := 1, 1 // another level, or other rights
-		if n := ahead(b, &a[0]); n > 0 {
-			left, right = 0, n
+		if a[0].Node == b[0].Node && a[0].Role == b[0].Role {
+			found = append(found, difference{b[0], true, true})
+			a, b = a[1:], b[1:]
+		} else if n := ahead(b, &a[0]); n > 0 {
+			take(0, n)
 		} else if n := ahead(a, &b[0]); n > 0 {
-			left, right = n, 0
+			take(n, 0)
+		} else {
+			take(1, 1)
 		}
-		gone, come = append(gone, a[:left]...), append(come, b[:right]...)
-		a, b = a[left:], b[right:]
 	}
-	return gone, come
+	return found
 }
 
 // ahead returns how far on in the list there is the right, at whatever level, or 0.
@@ -188,13 +220,6 @@ func ahead(list []authz.Right, r *authz.Right) int {
 		}
 	}
 	return 0
-}
-
-// place returns the numbers of the right's node and role.
-func (s *Snapshot) place(r authz.Right) (node, role int32, ok bool) {
-	node, there := s.tree.at[r.Node]
-	role, ok = s.graphs.Roles.Index(r.Role)
-	return node, role, ok && there
 }
 
 // with returns the rights with the edits made, which are sorted by node and role,

@@ -17,34 +17,30 @@ type call struct{ before, after authz.Stored }
 // after, each nil where it does not exist. They are stated to the policy, and
 // nothing is looked up in their place. portal "" is the default one.
 //
+// Of a call about a right that is one of many, with q.Alike, anyRole reports that the
+// answer is the same for the right of any other role at the node from and to the same
+// levels, as long as the subject, the context and the configuration are. It may be false
+// where that is not known.
+//
 // A question that is about no call, or about another entity than the two, is an
 // authz.Invalid error, and an unknown portal authz.NotFound. Whatever else goes wrong
 // denies.
-func (d *Decider) DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (authz.Decision, error) {
+func (d *Decider) DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (decision authz.Decision, anyRole bool, err error) {
 	if !q.IsCall() {
-		return authz.Decision{}, authz.Errorf(authz.Invalid, "is no administration call: want admin:read, admin:create, admin:update or admin:delete").At("action.name")
+		return decision, false, authz.Errorf(authz.Invalid, "is no administration call: want admin:read, admin:create, admin:update or admin:delete").At("action.name")
 	}
 	for _, s := range []authz.Stored{before, after} {
 		if err := named(&q, s); err != nil {
-			return authz.Decision{}, err
+			return decision, false, err
 		}
 	}
 	v, err := d.views.View(portal)
 	if err != nil {
-		return authz.Decision{}, err
+		return decision, false, err
 	}
 	q.Now = d.now()
-	c, anyRole := v.cell(&q, before, after)
-	if anyRole {
-		if kept, ok := q.Alike.Of(c); ok {
-			return kept.(authz.Decision), nil
-		}
-	}
-	decision := d.decide(ctx, v, &q, &call{before, after})
-	if anyRole && decision.Err == nil {
-		q.Alike.KeepOf(c, decision)
-	}
-	return decision, nil
+	decision = d.decide(ctx, v, &q, &call{before, after})
+	return decision, decision.Err == nil && v.anyRole(&q, before, after), nil
 }
 
 // named returns an error when the resource of q is not s. A judgement of one entity

@@ -44,7 +44,7 @@ func TestFactsOfEachCall(t *testing.T) {
 			if s == nil {
 				s = tc.after
 			}
-			d, err := b.DecideCall(t.Context(), "", call(authz.UpdateCall, s), tc.before, tc.after)
+			d, _, err := b.DecideCall(t.Context(), "", call(authz.UpdateCall, s), tc.before, tc.after)
 			require.NoError(t, err)
 			require.Equal(t, authz.Decision{Outcome: authz.Allow, Reason: tc.facts, Revision: 7, Now: noon}, d)
 			require.Equal(t, tc.reads, b.seen())
@@ -56,13 +56,13 @@ func TestCallsReadTheContactForPoliciesThatDo(t *testing.T) {
 	b := setUp(t)
 	b.publish(pdp.View{Snapshot: b.snapshot, Reads: authz.Reads{Contact: true}})
 	u := authz.User{ID: "new", Contact: "C"}
-	d, err := b.DecideCall(t.Context(), "", call(authz.CreateCall, u), nil, u)
+	d, _, err := b.DecideCall(t.Context(), "", call(authz.CreateCall, u), nil, u)
 	require.NoError(t, err)
 	require.Equal(t, "user=ann[clerk] contact=C about=user/new before=none after=", d.Reason)
 
 	b.breakAt("contact alone", authz.Errorf(authz.Unavailable, "no connection"))
 	u.Contact = "alone"
-	d, err = b.DecideCall(t.Context(), "", call(authz.CreateCall, u), nil, u)
+	d, _, err = b.DecideCall(t.Context(), "", call(authz.CreateCall, u), nil, u)
 	require.NoError(t, err)
 	require.Equal(t, authz.ReasonStoreUnavailable, d.Reason)
 	require.Equal(t, authz.Deny, d.Outcome)
@@ -70,7 +70,7 @@ func TestCallsReadTheContactForPoliciesThatDo(t *testing.T) {
 
 func TestCallWithoutEntityIsAboutWhatTheResourceNames(t *testing.T) {
 	b := setUp(t)
-	d, err := b.DecideCall(t.Context(), "p", calling("user", "bob"), nil, nil)
+	d, _, err := b.DecideCall(t.Context(), "p", calling("user", "bob"), nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, "user=ann[clerk] about=user/bob before=none after=none", d.Reason)
 }
@@ -93,7 +93,7 @@ func TestCallsThatAreNotOfOnePiece(t *testing.T) {
 		"no such portal": {"q", call(authz.ReadCall, bob), bob, nil, authz.NotFound, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := b.DecideCall(t.Context(), tc.portal, tc.q, tc.before, tc.after)
+			d, _, err := b.DecideCall(t.Context(), tc.portal, tc.q, tc.before, tc.after)
 			e := new(authz.Error)
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tc.kind, e.Kind)
@@ -108,7 +108,7 @@ func TestCallOnAPortalWithoutPolicyIsRefused(t *testing.T) {
 	b := setUp(t)
 	b.publish(pdp.View{Refusal: authz.ReasonPolicyMissing, Revision: 3})
 	u := authz.User{ID: "new"}
-	d, err := b.DecideCall(t.Context(), "", call(authz.CreateCall, u), nil, u)
+	d, _, err := b.DecideCall(t.Context(), "", call(authz.CreateCall, u), nil, u)
 	require.NoError(t, err)
 	require.Equal(t, authz.Decision{Outcome: authz.Deny, Reason: authz.ReasonPolicyMissing, Revision: 3, Now: noon}, d)
 }

@@ -52,29 +52,21 @@ func (d *Decider) Provision(ctx context.Context, portal string, c *authz.Change,
 
 // Plain reports whether the portal's policy accepts the change as it is and wants nothing
 // done because of it. It says false where that is not known, or something goes wrong, of
-// which Admit and Provision say what. The errors are those of Admit.
-func (d *Decider) Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, error) {
-	key, anyRole := d.cell(portal, c, &known)
-	if anyRole {
-		if _, kept := c.Alike.Of(key); kept {
-			return true, nil
-		}
-	}
+// which Admit and Provision say what. The errors are those of Admit. As of a call
+// ([Decider.DecideCall]), anyRole reports that it is so for the right of any other role.
+func (d *Decider) Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (plain, anyRole bool, err error) {
 	x, err := d.resolver(portal, c, known)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if x.draft(d) != nil || x.view.Snapshot == nil || x.view.Changes == nil {
-		return false, nil
+		return false, false, nil
 	}
 	if x.resolve(ctx, x.view.Changes.PlainReads()) != nil {
-		return false, nil
+		return false, false, nil
 	}
-	plain := x.view.Changes.Plain(ctx, &x.change, &x.facts)
-	if anyRole && plain && x.view == key.view {
-		c.Alike.KeepOf(key, true)
-	}
-	return plain, nil
+	plain = x.view.Changes.Plain(ctx, &x.change, &x.facts)
+	return plain, plain && known.Config == nil && x.view.anyRoleChange(&x.change), nil
 }
 
 // withoutPolicy returns the reason why a view judges no changes.

@@ -355,22 +355,22 @@ func TestPlainIsWhatIsKnown(t *testing.T) {
 	admit(t, b, change, authz.Known{})
 	want := j.facts
 	j.facts = authz.ChangeFacts{}
-	plain, err := b.Plain(t.Context(), "", change, authz.Known{})
+	plain, _, err := b.Plain(t.Context(), "", change, authz.Known{})
 	require.NoError(t, err)
 	require.True(t, plain)
 	require.Equal(t, want, j.facts)
 
 	nobody := *change
 	nobody.Actor = "nobody"
-	plain, err = b.Plain(t.Context(), "", &nobody, authz.Known{})
+	plain, _, err = b.Plain(t.Context(), "", &nobody, authz.Known{})
 	require.NoError(t, err)
 	require.False(t, plain, "who writes is no user")
-	_, err = b.Plain(t.Context(), "none", change, authz.Known{})
+	_, _, err = b.Plain(t.Context(), "none", change, authz.Known{})
 	require.Equal(t, authz.NotFound, authz.KindOf(err))
-	_, err = b.Plain(t.Context(), "", &authz.Change{}, authz.Known{})
+	_, _, err = b.Plain(t.Context(), "", &authz.Change{}, authz.Known{})
 	require.Equal(t, authz.Invalid, authz.KindOf(err))
 	b.publish(pdp.View{Snapshot: b.snapshot})
-	plain, err = b.Plain(t.Context(), "", change, authz.Known{})
+	plain, _, err = b.Plain(t.Context(), "", change, authz.Known{})
 	require.NoError(t, err)
 	require.False(t, plain, "nobody judges")
 }

@@ -25,5 +25,6 @@ func (p *Project) Call(ctx context.Context, s *Suite, c *ChangeCase) (authz.Deci
 	if c.Actor == "" {
 		q.Subject = authz.Entity{Type: authz.CallerSubject, ID: authz.CommandLine}
 	}
-	return d.DecideCall(ctx, c.Portal, q, change.Old, change.New)
+	decision, _, err := d.DecideCall(ctx, c.Portal, q, change.Old, change.New)
+	return decision, err
 }

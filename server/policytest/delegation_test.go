@@ -360,7 +360,7 @@ func begin(t *testing.T, seed uint64) *walk {
 func judge(t *testing.T, d *pdp.Decider, c *authz.Change) (authz.Decision, authz.Admission) {
 	t.Helper()
 	q := authz.Query{Subject: authz.Entity{Type: "user", ID: c.Actor}, Action: authz.Action{Name: authz.CallAction(c.Operation)}, Resource: authz.CallResource(c.Entity)}
-	call, err := d.DecideCall(context.Background(), "p", q, c.Old, c.New)
+	call, _, err := d.DecideCall(context.Background(), "p", q, c.Old, c.New)
 	require.NoError(t, err)
 	admission, err := d.Admit(context.Background(), "p", c, authz.Known{})
 	require.NoError(t, err)

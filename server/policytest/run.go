@@ -141,7 +141,7 @@ func (c *Case) askCall(ctx context.Context, d *pdp.Decider, s *scene, file strin
 	if err != nil {
 		return nil, nil, err
 	}
-	got, err := d.DecideCall(ctx, s.world.Portal.ID, c.Query, before, after)
+	got, _, err := d.DecideCall(ctx, s.world.Portal.ID, c.Query, before, after)
 	if err != nil {
 		return nil, nil, err
 	}
