@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,8 +74,10 @@ func (w *writing) refusedBy(c *authz.Changeset, err error) error {
 func (w *writing) changeset(once *authz.Idempotency) (*authz.Changeset, error) {
 	c := &authz.Changeset{Base: w.base, Tasks: w.later, Latches: w.latches, Settle: w.settle, Once: once}
 	configured := false
-	for _, e := range w.pending.All() {
-		if reflect.DeepEqual(e.Old, e.New) {
+	all := w.pending.All()
+	c.Changes = slices.Grow(c.Changes, len(all))
+	for _, e := range all {
+		if old, ok := e.Old.(authz.Right); ok && e.New == authz.Stored(old) || !ok && reflect.DeepEqual(e.Old, e.New) {
 			continue
 		}
 		c.Changes = append(c.Changes, e)

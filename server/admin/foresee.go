@@ -2,12 +2,11 @@ package admin
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
 
-// fewCells is how many cells are too few to be judged by one processor of several.
+// fewCells is how many cells are too few to be judged together.
 const fewCells = 8
 
 // foresee returns the writes of the cells that change, and how many of them, from the
@@ -16,7 +15,7 @@ const fewCells = 8
 // waiting for those to be judged: they are in as many parts as there are processors.
 func (w *writing) foresee(ctx context.Context) (all authz.Pending, plain int, err error) {
 	cells := w.different()
-	if w.order.rights == nil || runtime.GOMAXPROCS(0) < 2 || len(cells) < 2*fewCells {
+	if w.order.rights == nil || len(cells) < 2*fewCells {
 		return all, 0, nil
 	}
 	all.Grow(len(cells))

@@ -1,12 +1,17 @@
 package admin_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -240,6 +245,165 @@ provisioning := {"tasks": []}
 			require.Equal(t, map[string]string{place: want}, refusedFor(t, err, kind))
 			_, err = s.SetRights(t.Context(), byRoot(), in, column[:len(column)-1])
 			require.NoError(t, err)
+		})
+	}
+}
+
+// counting is a decider that counts what it is asked.
+type counting struct {
+	admin.Decider
+	calls, changes atomic.Int64
+}
+
+func (d *counting) DecideCall(ctx context.Context, portal string, q authz.Query, before, after authz.Stored) (authz.Decision, bool, error) {
+	d.calls.Add(1)
+	return d.Decider.DecideCall(ctx, portal, q, before, after)
+}
+
+func (d *counting) Plain(ctx context.Context, portal string, c *authz.Change, known authz.Known) (bool, bool, error) {
+	d.changes.Add(1)
+	return d.Decider.Plain(ctx, portal, c, known)
+}
+
+// TestCellsOfOneStep: where the policy cannot tell roles apart, the cells of a column are
+// judged once for each step between two levels, on each processor, and otherwise each by
+// itself. Each has a decision of its own in the log.
+func TestCellsOfOneStep(t *testing.T) {
+	const roles = 40
+	w := world()
+	var column []admin.Cell
+	for i := range roles {
+		id := fmt.Sprint("r", i)
+		w.Roles = append(w.Roles, authz.Role{ID: id})
+		if i%2 == 0 {
+			w.Rights = append(w.Rights, authz.Right{Role: id, Node: "desk", Level: authz.View})
+		}
+		column = append(column, admin.Cell{Role: id, Node: "desk", Level: []string{"edit", "insert"}[i%4/2]})
+	}
+	parts := int64(runtime.GOMAXPROCS(0))
+	for name, tc := range map[string]struct {
+		allowed, refused string
+		most             int64 // calls, and changes
+	}{
+		"roles alike":     {`input.subject.type == "user"`, `input.new.level > 4`, 4 * parts},
+		"roles not alike": {`input.resource.id != "x"; input.subject.type == "user"`, `input.entity.of == "x"`, roles},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			s := started(t, `package test
+
+default decision := {"outcome": "deny", "reason": "no"}
+
+decision := {"outcome": "allow", "reason": "x"} if { `+tc.allowed+` }
+
+admission := {"refusals": {r | some r in [{"rule": "r", "reason": "x"}]; `+tc.refused+`}, "defaults": {}}
+
+provisioning := {"tasks": []}
+`, w)
+			d := &counting{Decider: s.decider}
+			s.Service = admin.New(s.store, s.manager, d, admin.Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
+			call := byRoot()
+			call.IfMatch = admin.Whatever
+			r, err := s.SetRights(t.Context(), call, admin.RightsQuery{Node: "desk"}, column)
+			require.NoError(t, err)
+			for _, asked := range []int64{d.calls.Load(), d.changes.Load()} {
+				if tc.most == roles {
+					require.EqualValues(t, roles, asked)
+				}
+				require.LessOrEqual(t, asked, tc.most)
+				require.GreaterOrEqual(t, asked, int64(4), "there are four steps")
+			}
+			ids, resources := map[string]bool{}, map[string]bool{}
+			for line := range strings.Lines(log.String()) {
+				var at struct{ Decision, Resource string }
+				require.NoError(t, json.Unmarshal([]byte(line), &at))
+				if len(ids) == 0 {
+					require.Equal(t, r.Decision, at.Decision)
+				}
+				ids[at.Decision], resources[at.Resource] = true, true
+			}
+			require.Len(t, ids, roles)
+			require.Len(t, resources, roles)
+
+			call.Acting.User = ""
+			_, err = s.SetRights(t.Context(), call, admin.RightsQuery{Node: "desk"}, []admin.Cell{{Role: "r1", Node: "desk", Level: "view"}})
+			var refused *admin.Refused
+			require.ErrorAs(t, err, &refused)
+			require.Contains(t, log.String(), refused.Decision)
+			all := slices.Clone(column)
+			for i := range all {
+				all[i].Level = "publish"
+			}
+			_, err = s.SetRights(t.Context(), call, admin.RightsQuery{Node: "desk"}, all)
+			require.ErrorAs(t, err, &refused)
+			require.Len(t, refused.Refusals, roles)
+			require.Contains(t, log.String(), refused.Decision)
+		})
+	}
+}
+
+// TestStepsAreTold: what a policy can see of a cell, and not whose it is, makes another step.
+func TestStepsAreTold(t *testing.T) {
+	w := world()
+	var column []admin.Cell
+	var rights []authz.Right // as stored; Delete: there is none
+	for i := range 120 {
+		r := authz.Right{Role: fmt.Sprint("r", i), Node: []string{"desk", "mail"}[i/20%2], Level: []authz.Level{authz.Delete, authz.View, authz.Edit, authz.Insert}[i%4]}
+		w.Roles = append(w.Roles, authz.Role{ID: r.Role})
+		if r.Level != authz.Delete {
+			w.Rights = append(w.Rights, r)
+		}
+		rights = append(rights, r)
+		column = append(column, admin.Cell{Role: r.Role, Node: r.Node, Level: []string{"edit", "publish", "view", "inherit", "insert"}[i%20/4]})
+	}
+	for name, tc := range map[string]struct {
+		denied, refused string
+		speaks          func(i int, op authz.Operation) bool
+	}{
+		"the level after":  {"false", "input.new.level == 4", func(i int, _ authz.Operation) bool { return column[i].Level == "publish" }},
+		"the level before": {"false", "input.old.level == 2", func(i int, _ authz.Operation) bool { return rights[i].Level == authz.Edit }},
+		"no level before":  {"false", "input.new; not input.old", func(_ int, op authz.Operation) bool { return op == authz.CreateEntity }},
+		"what is done":     {"false", `input.operation == "delete"`, func(_ int, op authz.Operation) bool { return op == authz.DeleteEntity }},
+		"the node":         {"false", `input.node.id == "mail"`, func(i int, _ authz.Operation) bool { return rights[i].Node == "mail" }},
+		"the call":         {`input.action.name == "admin:create"`, "false", func(_ int, op authz.Operation) bool { return op == authz.CreateEntity }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := started(t, `package test
+
+decision := {"outcome": "deny", "reason": "no"} if { `+tc.denied+` } else := {"outcome": "allow", "reason": "x"}
+
+admission := {"refusals": {r | some r in [{"rule": "r", "reason": "no"}]; refused}, "defaults": {}}
+
+default refused := false
+
+refused if { `+tc.refused+` }
+
+provisioning := {"tasks": []}
+`, w)
+			want, kind, rule := map[string]string{}, authz.Rejected, "r no"
+			if tc.refused == "false" {
+				kind, rule = authz.Forbidden, "decision no"
+			}
+			for i, c := range column {
+				op := authz.UpdateEntity
+				switch {
+				case rights[i].Level == authz.Delete && c.Level == admin.Inherit, rights[i].Level.String() == c.Level:
+					continue
+				case rights[i].Level == authz.Delete:
+					op = authz.CreateEntity
+				case c.Level == admin.Inherit:
+					op = authz.DeleteEntity
+				}
+				if tc.speaks(i, op) {
+					want[fmt.Sprintf("cells[%d]", i)] = rule
+				}
+			}
+			require.NotEmpty(t, want)
+			d := &counting{Decider: s.decider}
+			s.Service = admin.New(s.store, s.manager, d, admin.Options{})
+			_, err := s.SetRights(t.Context(), byRoot(), admin.RightsQuery{}, column)
+			require.Equal(t, want, refusedFor(t, err, kind))
+			require.Less(t, d.calls.Load(), int64(len(column)-30), "roles are alike")
 		})
 	}
 }

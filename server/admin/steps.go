@@ -13,7 +13,6 @@ import (
 // they are: where a policy cannot tell roles apart, what it says of one change of a step it
 // says of all.
 type step struct {
-	operation     authz.Operation
 	node          string
 	before, after authz.Level // noLevel: none
 }
@@ -22,7 +21,7 @@ const noLevel = authz.Level(255)
 
 // step returns the step that the change of a cell is.
 func (c *change) step() step {
-	s := step{operation: c.operation(), node: c.key.ID, before: noLevel, after: noLevel}
+	s := step{node: c.key.ID, before: noLevel, after: noLevel}
 	if r, ok := c.was.Stored.(authz.Right); ok {
 		s.before = r.Level
 	}
