@@ -73,16 +73,11 @@ func (w *writing) refusedBy(c *authz.Changeset, err error) error {
 // the configuration: of thousands of changes both take a while.
 func (w *writing) changeset(once *authz.Idempotency) (*authz.Changeset, error) {
 	c := &authz.Changeset{Base: w.base, Tasks: w.later, Latches: w.latches, Settle: w.settle, Once: once}
-	configured := false
-	all := w.pending.All()
-	c.Changes = slices.Grow(c.Changes, len(all))
-	for _, e := range all {
-		if old, ok := e.Old.(authz.Right); ok && e.New == authz.Stored(old) || !ok && reflect.DeepEqual(e.Old, e.New) {
-			continue
-		}
-		c.Changes = append(c.Changes, e)
-		configured = configured || configures(e.Entity.Kind)
+	c.Changes = w.pending.All()
+	if slices.ContainsFunc(c.Changes, nothing) {
+		c.Changes = slices.DeleteFunc(slices.Clone(c.Changes), nothing)
 	}
+	configured := slices.ContainsFunc(c.Changes, func(e authz.EntityWrite) bool { return configures(e.Entity.Kind) })
 	err := beside("the entry of the audit", func() { c.Entry = w.entry(c.Changes) }, func() {
 		if configured && !w.deletesPortal() {
 			c.Config = w.final()
@@ -92,6 +87,14 @@ func (w *writing) changeset(once *authz.Idempotency) (*authz.Changeset, error) {
 		c.Publish, c.Config = &w.publish.number, w.publish.config(w.config)
 	}
 	return c, err
+}
+
+// nothing reports whether the write leaves what there is.
+func nothing(e authz.EntityWrite) bool {
+	if old, ok := e.Old.(authz.Right); ok {
+		return e.New == authz.Stored(old)
+	}
+	return reflect.DeepEqual(e.Old, e.New)
 }
 
 // final returns the configuration with what is pending, which is valid by now.
