@@ -240,6 +240,10 @@ func TestKilledRunner(t *testing.T) {
 		if kills == most {
 			require.True(t, runRunner(t, j, 2*time.Minute), "all tasks are done in the end")
 		}
+		if revived := revive(t, j); revived > 0 {
+			t.Logf("%d tasks had no attempt that was not killed, and were tried again", revived)
+			require.True(t, runRunner(t, j, 2*time.Minute))
+		}
 		require.Equal(t, len(mails), len(m.came))
 		again := 0
 		for name, n := range m.came {
@@ -250,6 +254,25 @@ func TestKilledRunner(t *testing.T) {
 		t.Logf("%d kills, %d mails came again", kills, again)
 		requireDone(t, j, m, perPortal(most))
 	})
+}
+
+// revive has the tasks tried again that were given up, as an administrator would, and
+// returns how many. All their attempts must have been killed.
+func revive(t *testing.T, j runnerJob) (dead int) {
+	t.Helper()
+	s, stop, err := openJob(t.Context(), j)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, stop()) }()
+	for _, portal := range crashPortals() {
+		page, err := s.Tasks(t.Context(), authz.TaskQuery{Portal: portal, State: authz.TaskDead, Limit: authz.MaxPage})
+		require.NoError(t, err)
+		for i := range page.Tasks {
+			require.Contains(t, page.Tasks[i].Error, "no attempt came to an end")
+			require.NoError(t, s.Retry(t.Context(), portal, page.Tasks[i].Name))
+			dead++
+		}
+	}
+	return dead
 }
 
 // requireDone requires that every task is done, and what writes exactly once.
