@@ -53,7 +53,7 @@ type writing struct {
 type change struct {
 	place   string
 	key     authz.Key
-	item    Item
+	item    *Item
 	was     authz.Versioned // as stored, without a Stored when it is not
 	new     authz.Stored    // as ordered; nil: not to be there
 	missing bool            // what is to be changed is not there
@@ -136,7 +136,8 @@ func (w *writing) read(ctx context.Context) error {
 	if w.order.rights != nil {
 		return w.readCells(ctx)
 	}
-	for i, item := range w.order.items {
+	for i := range w.order.items {
+		item := &w.order.items[i]
 		c := &change{place: w.order.place(i), key: item.Key, item: item}
 		var err error
 		if c.was, err = w.entity(ctx, item.Key); err != nil {

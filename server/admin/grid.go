@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -36,10 +37,13 @@ type explicit struct {
 
 // gridOf returns the range of the query. A role or a node that there is not is an
 // authz.NotFound error, and a range that is too large authz.TooLarge.
-func gridOf(b *authz.Bundle, q RightsQuery) (*grid, error) {
-	g := &grid{query: q, depth: map[string]int{}}
-	if err := g.takeRoles(b); err != nil {
-		return nil, err
+func (s *Service) gridOf(b *authz.Bundle, q RightsQuery) (*grid, error) {
+	g := &grid{query: q, depth: map[string]int{}, roles: []string{q.Role}}
+	switch {
+	case q.Role == "":
+		g.roles = s.sorted.ids(b.Roles)
+	case !slices.ContainsFunc(b.Roles, func(r authz.Role) bool { return r.ID == q.Role }):
+		return nil, absent(authz.Entity{Type: string(authz.RoleEntity), ID: q.Role})
 	}
 	if err := g.takeNodes(b); err != nil {
 		return nil, err
@@ -51,22 +55,29 @@ func gridOf(b *authz.Bundle, q RightsQuery) (*grid, error) {
 	return g, nil
 }
 
-func (g *grid) takeRoles(b *authz.Bundle) error {
-	if g.query.Role == "" {
-		g.roles = make([]string, len(b.Roles))
-		for i := range b.Roles {
-			g.roles[i] = b.Roles[i].ID
-		}
-		if !slices.IsSorted(g.roles) {
-			slices.Sort(g.roles)
-		}
-		return nil
+// sortedRoles keeps the ids of roles in their order, which portals of thousands are asked
+// for again and again, for the last configuration that was asked about. The zero value is
+// empty.
+type sortedRoles struct{ last atomic.Pointer[rolesInOrder] }
+
+type rolesInOrder struct {
+	of  []authz.Role
+	ids []string
+}
+
+// ids returns the ids of the roles, sorted. Nobody may write to them, nor to the roles
+// afterwards.
+func (s *sortedRoles) ids(roles []authz.Role) []string {
+	if last := s.last.Load(); last != nil && len(roles) > 0 && len(last.of) == len(roles) && &last.of[0] == &roles[0] {
+		return last.ids
 	}
-	if !slices.ContainsFunc(b.Roles, func(r authz.Role) bool { return r.ID == g.query.Role }) {
-		return absent(authz.Entity{Type: string(authz.RoleEntity), ID: g.query.Role})
+	ids := make([]string, len(roles))
+	for i := range roles {
+		ids[i] = roles[i].ID
 	}
-	g.roles = []string{g.query.Role}
-	return nil
+	slices.Sort(ids)
+	s.last.Store(&rolesInOrder{roles, ids})
+	return ids
 }
 
 // role returns the number of the role in the range, and whether it is there. It tries near
@@ -153,8 +164,7 @@ func (g *grid) takeLevels(b *authz.Bundle) {
 		role int
 		explicit
 	}
-	var all []found
-	near := 0
+	near, all := 0, make([]found, 0, len(g.roles))
 	g.start = make([]int, len(g.roles)+1)
 	for i := range b.Rights {
 		r := &b.Rights[i]

@@ -58,7 +58,7 @@ func (w *writing) revise(ctx context.Context, once *authz.Idempotency) (Result, 
 	case changed == nil && number > 0:
 		return Result{}, absent(authz.CallResource(policyKey(number)))
 	}
-	w.changes = []*change{{key: policyKey(number), was: authz.Versioned{Stored: asStored(old)}, new: asStored(changed)}}
+	w.changes = []*change{{key: policyKey(number), item: noItem, was: authz.Versioned{Stored: asStored(old)}, new: asStored(changed)}}
 	if changed != nil {
 		w.pending.Put(authz.EntityWrite{Entity: changed.Key(), Old: asStored(old), New: *changed})
 	}

@@ -56,7 +56,7 @@ func (s *Service) Rights(ctx context.Context, call Call, q RightsQuery) (RightsV
 	if err != nil {
 		return RightsView{}, err
 	}
-	g, err := gridOf(b, q)
+	g, err := s.gridOf(b, q)
 	if err != nil {
 		return RightsView{}, err
 	}
@@ -79,7 +79,7 @@ func (s *Service) SetRights(ctx context.Context, call Call, q RightsQuery, cells
 
 // readCells finds the cells that change, and the state of the range before.
 func (w *writing) readCells(ctx context.Context) error {
-	g, err := gridOf(w.config, *w.order.rights)
+	g, err := w.s.gridOf(w.config, *w.order.rights)
 	if err != nil { // who is not let in does not learn what there is
 		return firstError(w.permitRange(ctx), func() error { return err })
 	}
@@ -95,6 +95,9 @@ func (w *writing) readCells(ctx context.Context) error {
 	return nil
 }
 
+// noItem is the item of cells.
+var noItem = &Item{}
+
 // orderCells finds what becomes of the cells, those of nodes higher up in the tree first.
 func (w *writing) orderCells(g *grid) {
 	cells := w.order.cells
@@ -104,7 +107,7 @@ func (w *writing) orderCells(g *grid) {
 	place, role := cellPlaces(len(cells)), 0
 	for i, cell := range cells {
 		c := &made[i]
-		c.place, c.key = place(i), authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
+		c.item, c.place, c.key = noItem, place(i), authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
 		at, ok := w.orderCell(g, c, cell, &role)
 		switch {
 		case !ok:

@@ -102,6 +102,7 @@ type Service struct {
 	decider Decider
 	opts    Options
 	turns   turns
+	sorted  sortedRoles
 
 	examinations examinations
 }
