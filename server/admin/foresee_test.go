@@ -197,6 +197,23 @@ func TestCellsAreJudgedSideBySide(t *testing.T) {
 	require.Positive(t, r.Entry)
 }
 
+// refusing is a policy that denies calls and refuses changes for which the conditions hold,
+// and adds nothing to the others.
+func refusing(denied, refused string) string {
+	return `package test
+
+decision := {"outcome": "deny", "reason": "no"} if { ` + denied + ` } else := {"outcome": "allow", "reason": "x"}
+
+admission := {"refusals": {r | some r in [{"rule": "r", "reason": "no"}]; refused}, "defaults": {}}
+
+default refused := false
+
+refused if { ` + refused + ` }
+
+provisioning := {"tasks": []}
+`
+}
+
 // TestOneRoleOfMany writes a column of which one role must not have a level: what holds
 // for the other roles is never taken for it, by whichever rule it is refused, and
 // whatever the rule sees it by.
@@ -224,23 +241,12 @@ func TestOneRoleOfMany(t *testing.T) {
 		"a change, by levels":             {"false", `input.levels["desk.name"].closed`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := started(t, `package test
-
-decision := {"outcome": "deny", "reason": "closed"} if { `+rules.denied+` } else := {"outcome": "allow", "reason": "x"}
-
-admission := {"refusals": {r | some r in [{"rule": "r", "reason": "closed"}]; refused}, "defaults": {}}
-
-default refused := false
-
-refused if { `+rules.refused+` }
-
-provisioning := {"tasks": []}
-`, w)
+			s := started(t, refusing(rules.denied, rules.refused), w)
 			in := admin.RightsQuery{Node: "desk"}
 			_, err := s.SetRights(t.Context(), byRoot(), in, column)
-			kind, want := authz.Forbidden, "decision closed"
+			kind, want := authz.Forbidden, "decision no"
 			if rules.denied == "false" {
-				kind, want = authz.Rejected, "r closed"
+				kind, want = authz.Rejected, "r no"
 			}
 			require.Equal(t, map[string]string{place: want}, refusedFor(t, err, kind))
 			_, err = s.SetRights(t.Context(), byRoot(), in, column[:len(column)-1])
@@ -282,24 +288,15 @@ func TestCellsOfOneStep(t *testing.T) {
 	}
 	parts := int64(runtime.GOMAXPROCS(0))
 	for name, tc := range map[string]struct {
-		allowed, refused string
-		most             int64 // calls, and changes
+		denied, refused string
+		most            int64 // calls, and changes
 	}{
-		"roles alike":     {`input.subject.type == "user"`, `input.new.level > 4`, 4 * parts},
-		"roles not alike": {`input.resource.id != "x"; input.subject.type == "user"`, `input.entity.of == "x"`, roles},
+		"roles alike":     {`input.subject.type != "user"`, `input.new.level > 4`, 4 * parts},
+		"roles not alike": {`input.resource.id != "x"; input.subject.type != "user"`, `input.entity.of == "x"`, roles},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			s := started(t, `package test
-
-default decision := {"outcome": "deny", "reason": "no"}
-
-decision := {"outcome": "allow", "reason": "x"} if { `+tc.allowed+` }
-
-admission := {"refusals": {r | some r in [{"rule": "r", "reason": "x"}]; `+tc.refused+`}, "defaults": {}}
-
-provisioning := {"tasks": []}
-`, w)
+			s := started(t, refusing(tc.denied, tc.refused), w)
 			d := &counting{Decider: s.decider}
 			s.Service = admin.New(s.store, s.manager, d, admin.Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 			call := byRoot()
@@ -368,18 +365,7 @@ func TestStepsAreTold(t *testing.T) {
 		"the call":         {`input.action.name == "admin:create"`, "false", func(_ int, op authz.Operation) bool { return op == authz.CreateEntity }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := started(t, `package test
-
-decision := {"outcome": "deny", "reason": "no"} if { `+tc.denied+` } else := {"outcome": "allow", "reason": "x"}
-
-admission := {"refusals": {r | some r in [{"rule": "r", "reason": "no"}]; refused}, "defaults": {}}
-
-default refused := false
-
-refused if { `+tc.refused+` }
-
-provisioning := {"tasks": []}
-`, w)
+			s := started(t, refusing(tc.denied, tc.refused), w)
 			want, kind, rule := map[string]string{}, authz.Rejected, "r no"
 			if tc.refused == "false" {
 				kind, rule = authz.Forbidden, "decision no"

@@ -8,8 +8,8 @@
 // a decision can be cached, replayed and tested, and any number of goroutines
 // may share it. Nothing that it says changes after [Build]; a change of configuration
 // is another snapshot. It keeps the rights that it has stated of a node and a set of
-// roles, and room beside them for what the policy makes of these alone. Facts say what is, never yes or no: all judgement is the
-// [Policy]'s.
+// roles, and room beside them for what the policy makes of these alone. Facts say what
+// is, never yes or no: all judgement is the [Policy]'s.
 //
 // The package imports authz and rbac alone. It never imports OPA, a store, a
 // cache or a transport.

@@ -40,12 +40,16 @@ func (m *mark) set(roles []int32, c *rbac.Closure) *roleSet {
 		return kept.(*roleSet)
 	}
 	set := &roleSet{roles: roles, ids: idsOf(c, roles)}
-	if size := int64(len(roles) + setSize); m.size.Add(size) > maxSets {
+	size := int64(len(roles) + setSize)
+	if m.size.Add(size) > maxSets {
 		m.size.Add(-size)
 		return set
 	}
 	set.kept = true
-	kept, _ := m.sets.LoadOrStore(string(text), set)
+	kept, there := m.sets.LoadOrStore(string(text), set)
+	if there {
+		m.size.Add(-size)
+	}
 	return kept.(*roleSet)
 }
 

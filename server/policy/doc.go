@@ -10,8 +10,8 @@
 // A [Program] is the compiled policies; a [Policy] is one of its packages bound to
 // one portal. Both are safe for concurrent use, and nothing that they say changes. What
 // rules come to that do not need a whole question is kept, as settled.go says; a decision
-// never is. [Watch] tells when
-// the folder has changed; what to do about it is the caller's affair.
+// never is. [Watch] tells when the folder has changed; what to do about it is the caller's
+// affair.
 //
 // [Mutants] changes policies in every small way, so that tests of policies can be
 // tested themselves.

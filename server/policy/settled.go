@@ -25,8 +25,8 @@ const (
 
 // What settled rules may see of input, as [reads] has it. The portal is the policy's own.
 var (
-	ofKind  = map[string]bool{"portal": true, "subject.type": true, "resource.type": true, "action.name": true}
-	ofPlace = map[string]bool{"portal": true, "user.effective_roles": true, "screen": true, "rights": true}
+	kindPaths  = map[string]bool{"portal": true, "subject.type": true, "resource.type": true, "action.name": true}
+	placePaths = map[string]bool{"portal": true, "user.effective_roles": true, "screen": true, "rights": true}
 )
 
 // settled are settled rules by the last name of their references.
@@ -88,9 +88,9 @@ func (s *sighted) settling(ref ast.Ref) settling {
 		}
 	}
 	switch {
-	case seen.within(ofKind):
+	case seen.within(kindPaths):
 		return byKind
-	case seen.within(ofPlace):
+	case seen.within(placePaths):
 		return byPlace
 	}
 	return unsettled
@@ -158,9 +158,10 @@ type atPlace struct {
 	values values
 }
 
-// place returns what is kept where the facts say; nil for nowhere.
+// place returns what is kept where the facts say; nil for nowhere. A policy that is watched
+// is there for one question, and leaves nothing behind.
 func (p *Policy) place(f *authz.Facts) *atPlace {
-	if f.Place == nil {
+	if f.Place == nil || p.watch != nil {
 		return nil
 	}
 	return f.Place.Recall(p, func() any { return &atPlace{rights: rights(f.Rights)} }).(*atPlace)

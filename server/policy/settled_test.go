@@ -241,3 +241,16 @@ func TestSettledOfPresets(t *testing.T) {
 		require.Equal(t, unsettled, b.settled.settling(name), name)
 	}
 }
+
+// TestSettledWatched: who has decisions explained takes nothing from what is kept.
+func TestSettledWatched(t *testing.T) {
+	p := boundTo(t, `decision := {"outcome": "deny", "reason": node} if some node, _ in input.rights`, nil)
+	a := questions()[0]
+	require.Equal(t, "s1", new(p.Decide(t.Context(), &a.q, &a.f)).Reason)
+	kept := p.place(&a.f)
+	for range 5 {
+		d, _ := Lens{}.Decide(t.Context(), p, &a.q, &a.f)
+		require.Equal(t, "s1", d.Reason)
+	}
+	require.Same(t, kept, p.place(&a.f))
+}
