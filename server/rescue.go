@@ -63,7 +63,6 @@ func former(ctx context.Context, store *Store, portal string, number int64, p au
 	next := r.PublishedBy(p)
 	c.Config.Published = &next
 	c.Changes = []authz.EntityWrite{{Entity: r.Key(), Old: r, New: next}}
-	c.Entry.Changes = []authz.EntityChange{{Entity: r.Key(), Before: authz.Redact(authz.Document(r)), After: authz.Redact(authz.Document(next))}}
 	return nil
 }
 

@@ -23,13 +23,6 @@ func TestRescue(t *testing.T) {
 			require.NoError(t, err)
 		}
 		c.Entry.Actor, c.Entry.Operation = "test", "test"
-		for _, w := range c.Changes {
-			e := authz.EntityChange{Entity: w.Entity, After: authz.Document(w.New)}
-			if w.Old != nil {
-				e.Before = authz.Document(w.Old)
-			}
-			c.Entry.Changes = append(c.Entry.Changes, e)
-		}
 		_, err := store.Commit(ctx, "p", &c)
 		require.NoError(t, err)
 	}

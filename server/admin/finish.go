@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -14,10 +13,7 @@ import (
 
 // finish makes the write, unless it is only tried, and says what came of it.
 func (w *writing) finish(ctx context.Context, once *authz.Idempotency) (Result, error) {
-	c, err := w.changeset(once)
-	if err != nil {
-		return Result{}, err
-	}
+	c := w.changeset(once)
 	r := w.result(c)
 	r.DryRun = w.call.DryRun
 	if len(c.Changes)+len(c.Tasks)+len(c.Latches) == 0 && c.Settle == nil && c.Publish == nil {
@@ -69,24 +65,21 @@ func (w *writing) refusedBy(c *authz.Changeset, err error) error {
 	return w.refused()
 }
 
-// changeset is what the store is to make of the write. The entry is put together beside
-// the configuration: of thousands of changes both take a while.
-func (w *writing) changeset(once *authz.Idempotency) (*authz.Changeset, error) {
-	c := &authz.Changeset{Base: w.base, Tasks: w.later, Latches: w.latches, Settle: w.settle, Once: once}
+// changeset is what the store is to make of the write.
+func (w *writing) changeset(once *authz.Idempotency) *authz.Changeset {
+	c := &authz.Changeset{Base: w.base, Entry: w.entry(), Tasks: w.later, Latches: w.latches, Settle: w.settle, Once: once}
 	c.Changes = w.pending.All()
 	if slices.ContainsFunc(c.Changes, nothing) {
 		c.Changes = slices.DeleteFunc(slices.Clone(c.Changes), nothing)
 	}
 	configured := slices.ContainsFunc(c.Changes, func(e authz.EntityWrite) bool { return configures(e.Entity.Kind) })
-	err := beside("the entry of the audit", func() { c.Entry = w.entry(c.Changes) }, func() {
-		if configured && !w.deletesPortal() {
-			c.Config = w.final()
-		}
-	})
+	if configured && !w.deletesPortal() {
+		c.Config = w.final()
+	}
 	if w.publish != nil {
 		c.Publish, c.Config = &w.publish.number, w.publish.config(w.config)
 	}
-	return c, err
+	return c
 }
 
 // nothing reports whether the write leaves what there is.
@@ -105,42 +98,13 @@ func (w *writing) final() *authz.Bundle {
 	return reconfigured(w.config, &w.pending)
 }
 
-// entry is what the audit keeps of the write.
-func (w *writing) entry(changes []authz.EntityWrite) authz.AuditEntry {
+// entry is what the audit keeps of the write, besides what the store adds to it.
+func (w *writing) entry() authz.AuditEntry {
 	actor, behalf := w.actor()
-	e := authz.AuditEntry{
+	return authz.AuditEntry{
 		Chain: w.call.Portal, At: w.now, Actor: actor, OnBehalfOf: behalf, Decision: w.decision,
-		Request: w.call.Request, Operation: w.operation(), Note: w.call.Note, Changes: make([]authz.EntityChange, len(changes)),
+		Request: w.call.Request, Operation: w.operation(), Note: w.call.Note,
 	}
-	for i, c := range changes {
-		before, after := documents(c.Old, c.New)
-		e.Changes[i] = authz.EntityChange{Entity: c.Entity, Before: before, After: after}
-	}
-	return e
-}
-
-// documents returns the entity before and after, as redacted does. Two of one right differ
-// in the level alone.
-func documents(old, changed authz.Stored) (before, after map[string]any) {
-	before = redacted(old)
-	right, is := changed.(authz.Right)
-	if _, was := old.(authz.Right); !was || !is {
-		return before, redacted(changed)
-	}
-	after = maps.Clone(before)
-	after["level"] = int64(right.Level)
-	return before, after
-}
-
-// redacted returns the entity without secrets. A right has no member that could be one.
-func redacted(e authz.Stored) map[string]any {
-	switch e.(type) {
-	case nil:
-		return nil
-	case authz.Right:
-		return authz.Document(e)
-	}
-	return authz.Redact(authz.Document(e))
 }
 
 // actor names who writes, and for whom.

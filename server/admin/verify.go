@@ -152,7 +152,7 @@ func (s *Service) convictPolicy(ctx context.Context, x *examination) error {
 func (s *Service) asAudited(ctx context.Context, chain string, k authz.Key) (map[string]any, error) {
 	if k.Kind != authz.CallerEntity {
 		v, err := s.stored(ctx, chain, k)
-		return redacted(v.Stored), err
+		return authz.AuditDocument(v.Stored), err
 	}
 	all, err := s.store.Callers(ctx)
 	for i := range all {

@@ -37,7 +37,7 @@ func TestVerifyHoldsRevisionsAgainstTheirEntries(t *testing.T) {
 			k = changed.Key()
 		}
 		_, err = s.store.Commit(t.Context(), "p", &authz.Changeset{Base: base, Changes: []authz.EntityWrite{{Entity: k, Old: old, New: changed}}, Entry: authz.AuditEntry{
-			Actor: "cli", Operation: "test", Changes: []authz.EntityChange{{Entity: k, Before: authz.Document(old), After: authz.Document(changed)}},
+			Actor: "cli", Operation: "test",
 		}})
 		require.NoError(t, err)
 	}
@@ -105,11 +105,10 @@ func TestVerifyHoldsThePolicyInForceAgainstTheEntries(t *testing.T) {
 			r := old.PublishedBy(authz.Publication{At: at, By: "cli"})
 			revisions[number], config.Published = r, &r
 			write := authz.EntityWrite{Entity: r.Key(), New: r}
-			change := authz.EntityChange{Entity: r.Key(), After: authz.Document(r)}
 			if there {
-				write.Old, change.Before = old, authz.Document(old)
+				write.Old = old
 			}
-			c.Changes, c.Entry.Changes = append(c.Changes, write), append(c.Entry.Changes, change)
+			c.Changes = append(c.Changes, write)
 		}
 		_, err = s.store.Commit(t.Context(), "p", c)
 		require.NoError(t, err)

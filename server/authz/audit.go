@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"time"
 )
 
@@ -43,6 +44,42 @@ type AuditEntry struct {
 type EntityChange struct {
 	Entity        Key
 	Before, After map[string]any
+}
+
+// ChangesOf returns what the audit keeps of the writes, in their order.
+func ChangesOf(writes []EntityWrite) []EntityChange {
+	all := make([]EntityChange, len(writes))
+	for i := range writes {
+		w := &writes[i]
+		all[i].Entity = w.Entity
+		all[i].Before, all[i].After = documents(w.Old, w.New)
+	}
+	return all
+}
+
+// documents returns the entity before and after without secrets. Two of one right differ in
+// the level alone.
+func documents(old, changed Stored) (before, after map[string]any) {
+	before = AuditDocument(old)
+	right, is := changed.(Right)
+	if _, was := old.(Right); !was || !is {
+		return before, AuditDocument(changed)
+	}
+	after = maps.Clone(before)
+	after["level"] = int64(right.Level)
+	return before, after
+}
+
+// AuditDocument returns the document of an entity as an audit entry shows it, without
+// secrets; nil of none.
+func AuditDocument(e Stored) map[string]any {
+	switch e.(type) {
+	case nil:
+		return nil
+	case Right: // has no member that could be one
+		return Document(e)
+	}
+	return Redact(Document(e))
 }
 
 // Sealed returns the entry as the next one after the entry with the sequence

@@ -29,7 +29,7 @@ type Changeset struct {
 	// Publish is the number of the PolicyRevision that comes into force with the write, 0
 	// for the folder's policy; nil leaves the policy as it is. Config then holds it.
 	Publish *int64
-	Entry   AuditEntry // Chain, Seq, Revision, Prev and Hash are the store's to set
+	Entry   AuditEntry // Chain, Seq, Revision, Changes, Prev and Hash are the store's to set
 	Tasks   []StoredTask
 	// Latches are tasks with Once that are stored or done with this write.
 	Latches []Latch

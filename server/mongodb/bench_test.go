@@ -203,7 +203,6 @@ func judgedQuickly(base authz.PortalRevision, w *authz.World, writes []authz.Ent
 			writes[i].Old = old
 		}
 		levels[r.Key()] = r
-		c.Entry.Changes = append(c.Entry.Changes, authz.EntityChange{Entity: r.Key(), Before: authz.Document(writes[i].Old), After: authz.Document(r)})
 	}
 	for _, r := range levels {
 		c.Config.Rights = append(c.Config.Rights, r)

@@ -59,7 +59,6 @@ func judged(base authz.PortalRevision, w *authz.World, by string, writes ...auth
 	for i := range c.Changes {
 		x := &c.Changes[i]
 		x.Old = entityOf(w, x.Entity)
-		c.Entry.Changes = append(c.Entry.Changes, authz.EntityChange{Entity: x.Entity, Before: authz.Document(x.Old), After: authz.Document(x.New)})
 		if configure(&next, x) {
 			c.Config = &next
 		}

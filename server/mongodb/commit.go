@@ -83,7 +83,7 @@ func checkChangeset(portal string, c *authz.Changeset) error {
 	if !plausible(portal) {
 		return noPortal(portal)
 	}
-	if n := max(len(c.Changes), len(c.Entry.Changes), len(c.Tasks), len(c.Latches)); n > authz.MaxChanges {
+	if n := max(len(c.Changes), len(c.Tasks), len(c.Latches)); n > authz.MaxChanges {
 		return authz.Errorf(authz.TooLarge, "the write is of %d entities or tasks: at most %d, make several of it", n, authz.MaxChanges)
 	}
 	seen := make(map[authz.Key]bool, len(c.Changes))
@@ -211,6 +211,7 @@ type planner struct {
 
 func newPlanner(s *Store, h *head, c *authz.Changeset) *planner {
 	entry := c.Entry
+	entry.Changes = authz.ChangesOf(c.Changes)
 	if entry.At.IsZero() {
 		entry.At = now()
 	}

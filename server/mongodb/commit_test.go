@@ -242,11 +242,12 @@ func TestEntriesAreAChain(t *testing.T) {
 			done := commit(t, s, of(t, s, "p", made(e)...))
 			require.Equal(t, done.At.Revision, done.Entry.Revision)
 		}
-		c := of(t, s, "p", made(authz.User{ID: "n"})...)
+		odd := nested()
+		odd["pin"] = "1234"
+		c := of(t, s, "p", made(authz.User{ID: "n", Attributes: odd}, authz.Role{ID: "a/b"}, authz.Node{ID: "c/d", Kind: authz.Workspace}, authz.Right{Role: "a/b", Node: "c/d"})...)
 		c.Entry = authz.AuditEntry{
 			At: day(1).Add(123 * time.Microsecond), Actor: "user/ann", OnBehalfOf: "bob", Decision: "d", Request: "r", Operation: "create", Note: "why\xff",
-			Changes: []authz.EntityChange{{Entity: authz.Right{Role: "a/b", Node: "c/d"}.Key(), After: map[string]any{"x": nested(), "number": int(5), "at": day(2)}}},
-			Counts:  map[string]int{},
+			Counts: map[string]int{},
 		}
 		done := commit(t, s, c)
 		commit(t, s, of(t, s, "p", gone(authz.Key{Kind: authz.PortalEntity, ID: "p"})...))
@@ -254,7 +255,11 @@ func TestEntriesAreAChain(t *testing.T) {
 		entries := chainOf(t, s, "p")
 		require.Len(t, entries, 10)
 		require.Equal(t, done.Entry, entries[7])
-		require.Equal(t, c.Entry.Changes[0].Entity, entries[7].Changes[0].Entity)
+		require.Len(t, entries[7].Changes, 4)
+		for i, w := range c.Changes {
+			require.Equal(t, w.Entity, entries[7].Changes[i].Entity)
+		}
+		require.Equal(t, authz.Redacted, entries[7].Changes[0].After["attributes"].(map[string]any)["pin"])
 		for _, i := range []int{0, 9} {
 			require.Equal(t, "import", entries[i].Operation)
 			require.Equal(t, map[string]int{"user_type": 2, "role": 4, "screen": 5, "right": 4, "user": 3, "account": 2, "contact": 2, "record": 3}, entries[i].Counts)
@@ -430,13 +435,12 @@ func TestCommitIsBounded(t *testing.T) {
 		s := holding(t, o, full("p"))
 		blob := func(n int) map[string]any { return map[string]any{"blob": strings.Repeat("x", n)} }
 		for name, change := range map[string]func(c *authz.Changeset){
-			"changes":       func(c *authz.Changeset) { c.Changes = make([]authz.EntityWrite, authz.MaxChanges+1) },
-			"tasks":         func(c *authz.Changeset) { c.Tasks = make([]authz.StoredTask, authz.MaxChanges+1) },
-			"latches":       func(c *authz.Changeset) { c.Latches = make([]authz.Latch, authz.MaxChanges+1) },
-			"entry changes": func(c *authz.Changeset) { c.Entry.Changes = make([]authz.EntityChange, authz.MaxChanges+1) },
-			"one entity":    func(c *authz.Changeset) { c.Changes = made(authz.User{ID: "u", Attributes: blob(12 << 20)}) },
-			"entry":         func(c *authz.Changeset) { c.Entry.Note = strings.Repeat("x", 12<<20) },
-			"answer":        func(c *authz.Changeset) { c.Once = &authz.Idempotency{Key: "k", Answer: make([]byte, 12<<20)} },
+			"changes":    func(c *authz.Changeset) { c.Changes = make([]authz.EntityWrite, authz.MaxChanges+1) },
+			"tasks":      func(c *authz.Changeset) { c.Tasks = make([]authz.StoredTask, authz.MaxChanges+1) },
+			"latches":    func(c *authz.Changeset) { c.Latches = make([]authz.Latch, authz.MaxChanges+1) },
+			"one entity": func(c *authz.Changeset) { c.Changes = made(authz.User{ID: "u", Attributes: blob(12 << 20)}) },
+			"entry":      func(c *authz.Changeset) { c.Entry.Note = strings.Repeat("x", 12<<20) },
+			"answer":     func(c *authz.Changeset) { c.Once = &authz.Idempotency{Key: "k", Answer: make([]byte, 12<<20)} },
 			"portal": func(c *authz.Changeset) {
 				p := full("p").Portal
 				p.Settings = blob(4 << 20)

@@ -42,7 +42,6 @@ func revised(ctx context.Context, s *mongodb.Store, portal string, publish *int6
 		}
 		w.Old = v.Stored
 		c.Changes = append(c.Changes, w)
-		c.Entry.Changes = append(c.Entry.Changes, authz.EntityChange{Entity: w.Entity, Before: authz.Document(w.Old), After: authz.Document(r)})
 	}
 	if publish == nil {
 		return c, nil
