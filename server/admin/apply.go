@@ -71,7 +71,7 @@ func (w *writing) change(ctx context.Context, c *change, old authz.Stored) error
 	if err != nil {
 		return err
 	}
-	w.collect(c.place, verdict)
+	w.collect(w.order.place(c.number), verdict)
 	if !verdict.ok() {
 		return nil
 	}
@@ -80,7 +80,7 @@ func (w *writing) change(ctx context.Context, c *change, old authz.Stored) error
 	for _, e := range c.also {
 		w.accept(e)
 	}
-	return w.follow(ctx, c.place, old, c.new, w.call.Acting.User, w.call.Context, 0)
+	return w.follow(ctx, w.order.place(c.number), old, c.new, w.call.Acting.User, w.call.Context, 0)
 }
 
 // keepSame asks whether an entity that a task has changed may be changed back to

@@ -51,7 +51,7 @@ type writing struct {
 
 // change is one entity that is ordered to be written.
 type change struct {
-	place   string
+	number  int // among the items or cells of the order
 	key     authz.Key
 	item    *Item
 	was     authz.Versioned // as stored, without a Stored when it is not
@@ -138,7 +138,7 @@ func (w *writing) read(ctx context.Context) error {
 	}
 	for i := range w.order.items {
 		item := &w.order.items[i]
-		c := &change{place: w.order.place(i), key: item.Key, item: item}
+		c := &change{number: i, key: item.Key, item: item}
 		var err error
 		if c.was, err = w.entity(ctx, item.Key); err != nil {
 			return err
@@ -178,7 +178,7 @@ func (w *writing) ordered(c *change) (err error) {
 		c.new, err = authz.FromDocument(c.key, c.item.Document)
 	}
 	c.unread = err != nil
-	return w.documentFaults(c.place, err)
+	return w.documentFaults(w.order.place(c.number), err)
 }
 
 // documentFaults keeps what is wrong with a document, and returns any other error.
@@ -264,7 +264,7 @@ func (w *writing) decide(ctx context.Context) error {
 		if w.decision == "" {
 			w.decision = answers[i].id
 		}
-		if err := denied.add(c, answers[i]); err != nil {
+		if err := denied.add(w.order, c, answers[i]); err != nil {
 			return err
 		}
 	}
@@ -329,21 +329,23 @@ const ruleDecision = "decision"
 
 // add takes a decision down that is no allow. One that hides what the change is
 // about is an error by itself.
-func (r *Refused) add(c *change, d *decided) error {
+func (r *Refused) add(o *order, c *change, d *decided) error {
 	switch d.Outcome {
 	case authz.Allow:
 		return nil
 	case authz.Hide:
-		return absentAt(c)
+		return o.absentAt(c)
 	}
 	if r.Kind != authz.Forbidden {
 		*r = Refused{Kind: authz.Forbidden, Decision: d.id, Outcome: d.Outcome, Reason: d.Reason}
 	}
-	r.Refusals = append(r.Refusals, Refusal{Place: c.place, Refusal: authz.Refusal{Rule: ruleDecision, Reason: d.Reason}})
+	r.Refusals = append(r.Refusals, Refusal{Place: o.place(c.number), Refusal: authz.Refusal{Rule: ruleDecision, Reason: d.Reason}})
 	return nil
 }
 
-func absentAt(c *change) error { return absent(authz.CallResource(c.key)).At(c.place) }
+func (o *order) absentAt(c *change) error {
+	return absent(authz.CallResource(c.key)).At(o.place(c.number))
+}
 
 // meet checks what the call says must be so: that what it changes is there, and as
 // the caller has seen it.
@@ -357,9 +359,9 @@ func (w *writing) meet(context.Context) error {
 	for _, c := range w.changes {
 		switch {
 		case c.missing:
-			return absentAt(c)
+			return w.order.absentAt(c)
 		case c.taken:
-			return authz.Errorf(authz.Conflict, "%s is there already: update it, or choose another id", c.key).At(c.place)
+			return authz.Errorf(authz.Conflict, "%s is there already: update it, or choose another id", c.key).At(w.order.place(c.number))
 		case c.item.Operation == CreateItem:
 			continue
 		}
@@ -374,7 +376,7 @@ func (w *writing) meet(context.Context) error {
 			etag = entityTag(c.was.Revision)
 		}
 		if err := matches(condition, etag, c.key.String()); err != nil {
-			err.Field = join(c.place, err.Field)
+			err.Field = join(w.order.place(c.number), err.Field)
 			return err
 		}
 	}

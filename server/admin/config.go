@@ -49,6 +49,12 @@ func find[E authz.Stored](list []E, is func(*E) bool) authz.Stored {
 // reconfigured returns a configuration in which the writes are made. It shares with
 // b the lists that they do not touch, so that what is the same is seen to be.
 func reconfigured(b *authz.Bundle, writes *authz.Pending) *authz.Bundle {
+	return reconfiguredAt(b, writes, nil)
+}
+
+// reconfiguredAt is reconfigured where the places of the rights are known, as locate has
+// them; nil: they are not.
+func reconfiguredAt(b *authz.Bundle, writes *authz.Pending, rights []int) *authz.Bundle {
 	next := *b
 	for _, w := range writes.All() {
 		if w.Entity.Kind == authz.PortalEntity {
@@ -58,8 +64,11 @@ func reconfigured(b *authz.Bundle, writes *authz.Pending) *authz.Bundle {
 	if structure(writes)+writes.Number(authz.RightEntity) > 0 {
 		next.Structure = ""
 	}
-	next.UserTypes, next.Roles = edited(b.UserTypes, writes), edited(b.Roles, writes)
-	next.Screens, next.Rights = edited(b.Screens, writes), edited(b.Rights, writes)
+	next.UserTypes, next.Roles, next.Screens = edited(b.UserTypes, writes), edited(b.Roles, writes), edited(b.Screens, writes)
+	if rights == nil {
+		rights = locate(b.Rights, writes)
+	}
+	next.Rights = editedAt(b.Rights, writes, rights)
 	return &next
 }
 
@@ -68,86 +77,133 @@ func reconfigured(b *authz.Bundle, writes *authz.Pending) *authz.Bundle {
 // that as little as can be moves. All between the places that are touched is copied as
 // it is.
 func edited[E authz.Stored](list []E, writes *authz.Pending) []E {
-	edits := editsOf(list, writes)
-	if len(edits) == 0 {
+	return editedAt(list, writes, locate(list, writes))
+}
+
+// editedAt is edited where the places of what is written are known, as locate has them.
+func editedAt[E authz.Stored](list []E, writes *authz.Pending, places []int) []E {
+	kind := kindOf[E]()
+	if writes.Number(kind) == 0 {
 		return list
 	}
-	next, from := make([]E, 0, len(list)+len(edits)), 0
-	for _, e := range edits {
-		place := min(e.place, len(list))
-		next = append(next, list[from:place]...)
-		if from = place; e.instead {
-			from++
+	next := slices.Clone(list)
+	var moves []move[E]
+	for i, w := range writes.All() {
+		if w.Entity.Kind != kind {
+			continue
 		}
-		if new, is := e.New.(E); is {
-			next = append(next, new)
+		switch new, is := w.New.(E); {
+		case is && places[i] != nowhere:
+			next[places[i]] = new
+		case is:
+			moves = append(moves, move[E]{new, nowhere, true})
+		case places[i] != nowhere:
+			moves = append(moves, move[E]{list[places[i]], places[i], false})
+		}
+	}
+	return moved(next, moves)
+}
+
+// kindOf returns the kind of the entities of a list.
+func kindOf[E authz.Stored]() authz.EntityKind {
+	var none E
+	return none.Key().Kind
+}
+
+// nowhere is the place of what is not in a list.
+const nowhere = -1
+
+// locate returns for each of the writes where in the list its entity is; nil when none is
+// of the list's kind.
+func locate[E authz.Stored](list []E, writes *authz.Pending) []int {
+	kind := kindOf[E]()
+	if writes.Number(kind) == 0 {
+		return nil
+	}
+	ids := make(map[string]bool)
+	all, places := writes.All(), make([]int, len(writes.All()))
+	for i := range all {
+		if places[i] = nowhere; all[i].Entity.Kind == kind {
+			ids[all[i].Entity.ID] = true
+		}
+	}
+	for i := range list {
+		if k := list[i].Key(); ids[k.ID] {
+			if at, ok := writes.At(k); ok {
+				places[at] = i
+			}
+		}
+	}
+	return places
+}
+
+// move is an entity that comes into a list, before what is at the place, or the one that
+// goes from there.
+type move[E authz.Stored] struct {
+	entity E
+	place  int
+	comes  bool
+}
+
+// moved returns the list with what comes, which has no place yet, and without what goes.
+func moved[E authz.Stored](list []E, moves []move[E]) []E {
+	if len(moves) == 0 {
+		return list
+	}
+	ends := make(map[string]int)
+	for i := range moves {
+		if m := &moves[i]; m.comes {
+			ends[m.entity.Key().Of] = len(list) + 1
+		}
+	}
+	takeEnds(list, ends)
+	for i := range moves {
+		if m := &moves[i]; m.comes {
+			m.place = ends[m.entity.Key().Of]
+		}
+	}
+	slices.SortFunc(moves, func(a, b move[E]) int {
+		switch {
+		case a.place != b.place:
+			return a.place - b.place
+		case !a.comes:
+			return 1
+		case !b.comes:
+			return -1
+		}
+		return compareKeys(a.entity.Key(), b.entity.Key())
+	})
+	next, from := make([]E, 0, len(list)+len(moves)), 0
+	for i := range moves {
+		m := &moves[i]
+		place := min(m.place, len(list))
+		next = append(next, list[from:place]...)
+		if from = place; m.comes {
+			next = append(next, m.entity)
+		} else {
+			from++
 		}
 	}
 	return append(next, list[from:]...)
 }
 
-// edit is a write in a list: before what is at the place, or instead of it.
-type edit struct {
-	*authz.EntityWrite
-	place   int
-	instead bool
-}
-
-// editsOf returns what becomes of the list by the writes, in the order of the places.
-func editsOf[E authz.Stored](list []E, writes *authz.Pending) []edit {
-	var none E
-	kind := none.Key().Kind
-	n := writes.Number(kind)
-	if n == 0 {
-		return nil
+// takeEnds finds the places behind the last in the list of each role there is in ends, and
+// leaves those of roles that have none.
+func takeEnds[E authz.Stored](list []E, ends map[string]int) {
+	if len(ends) == 0 {
+		return
 	}
-	ids := make(map[string]bool)
-	ends := make(map[string]int, n) // behind the last in the list of a role; further on, of a role that has none
-	all := writes.All()
-	for i := range all {
-		if k := &all[i].Entity; k.Kind == kind {
-			ids[k.ID], ends[k.Of] = true, len(list)+1
-		}
-	}
-	edits, there := make([]edit, 0, n), make([]bool, len(all))
-	of, same := "", false // neighbours are often of one role, and most of none that is touched
+	of, asked := "", false // neighbours are often of one role
 	for i := range list {
 		k := list[i].Key()
 		if i == 0 || k.Of != of {
-			if same {
-				ends[of] = i
-			}
 			of = k.Of
-			_, same = ends[of]
+			_, asked = ends[of]
 		}
-		if !same || !ids[k.ID] {
-			continue
-		}
-		if at, ok := writes.At(k); ok {
-			there[at] = true
-			edits = append(edits, edit{&all[at], i, true})
+		if asked {
+			ends[of] = i + 1
 		}
 	}
-	if same {
-		ends[of] = len(list)
-	}
-	for i := range all {
-		if w := &all[i]; w.Entity.Kind == kind && w.New != nil && !there[i] {
-			edits = append(edits, edit{w, ends[w.Entity.Of], false})
-		}
-	}
-	slices.SortFunc(edits, func(a, b edit) int {
-		switch {
-		case a.place != b.place:
-			return a.place - b.place
-		case a.instead:
-			return 1
-		case b.instead:
-			return -1
-		}
-		return compareKeys(a.Entity, b.Entity)
-	})
-	return edits
 }
 
 func compareKeys(a, b authz.Key) int {

@@ -58,7 +58,7 @@ func (w *writing) usable() error {
 			elsewhere = append(elsewhere, fmt.Sprintf("%s: %s", k, strings.TrimPrefix(field+": "+f.Msg, ": ")))
 			continue
 		}
-		w.faults = append(w.faults, authz.Fault{Path: join(c.place, field), Msg: f.Msg})
+		w.faults = append(w.faults, authz.Fault{Path: join(w.order.place(c.number), field), Msg: f.Msg})
 	}
 	return w.inUse(elsewhere)
 }
@@ -76,7 +76,7 @@ func (w *writing) unusable(err error) error {
 			c = x
 		}
 	}
-	w.faults = append(w.faults, authz.Fault{Path: join(c.place, e.Field), Msg: e.Msg})
+	w.faults = append(w.faults, authz.Fault{Path: join(w.order.place(c.number), e.Field), Msg: e.Msg})
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (w *writing) refusedBy(c *authz.Changeset, err error) error {
 		}
 		field, k := strings.TrimPrefix(rest, "."), c.Changes[i].Entity
 		if x := w.changeOf(k); x != nil {
-			w.faults = append(w.faults, authz.Fault{Path: join(x.place, field), Msg: f.Msg})
+			w.faults = append(w.faults, authz.Fault{Path: join(w.order.place(x.number), field), Msg: f.Msg})
 			continue
 		}
 		w.faults = append(w.faults, authz.Fault{Msg: fmt.Sprintf("%s: %s", join(k.String(), field), f.Msg)})
@@ -95,7 +95,7 @@ func (w *writing) final() *authz.Bundle {
 	if w.next != nil && !w.stale && w.restructured() {
 		return w.next
 	}
-	return reconfigured(w.config, &w.pending)
+	return reconfiguredAt(w.config, &w.pending, w.grid.locate(&w.pending))
 }
 
 // entry is what the audit keeps of the write, besides what the store adds to it.

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -13,7 +12,7 @@ import (
 // grid is a range of rights: roles by nodes, with the levels that there are.
 type grid struct {
 	query RightsQuery
-	roles []string       // sorted
+	roles *rolesInOrder
 	nodes []string       // in the order of the tree
 	shown []string       // the nodes first, and then what else lies below them
 	place map[string]int // of each in shown, by which it is known here
@@ -33,62 +32,67 @@ type levels []explicit
 type explicit struct {
 	place int
 	level authz.Level
+	right int // place among the rights of the configuration
 }
 
 // gridOf returns the range of the query. A role or a node that there is not is an
 // authz.NotFound error, and a range that is too large authz.TooLarge.
 func (s *Service) gridOf(b *authz.Bundle, q RightsQuery) (*grid, error) {
-	g := &grid{query: q, depth: map[string]int{}, roles: []string{q.Role}}
+	g := &grid{query: q, depth: map[string]int{}}
 	switch {
 	case q.Role == "":
-		g.roles = s.sorted.ids(b.Roles)
-	case !slices.ContainsFunc(b.Roles, func(r authz.Role) bool { return r.ID == q.Role }):
+		g.roles = s.sorted.of(b.Roles)
+	case slices.ContainsFunc(b.Roles, func(r authz.Role) bool { return r.ID == q.Role }):
+		g.roles = inOrder(q.Role)
+	default:
 		return nil, absent(authz.Entity{Type: string(authz.RoleEntity), ID: q.Role})
 	}
 	if err := g.takeNodes(b); err != nil {
 		return nil, err
 	}
-	if n := len(g.roles) * len(g.nodes); n > maxCells {
+	if n := len(g.roles.ids) * len(g.nodes); n > maxCells {
 		return nil, authz.Errorf(authz.TooLarge, "has %d rights: at most %d; name a role or a screen", n, maxCells)
 	}
 	g.takeLevels(b)
 	return g, nil
 }
 
-// sortedRoles keeps the ids of roles in their order, which portals of thousands are asked
-// for again and again, for the last configuration that was asked about. The zero value is
-// empty.
-type sortedRoles struct{ last atomic.Pointer[rolesInOrder] }
+// sortedRoles keeps the roles of a configuration in order, which portals of thousands are
+// asked for again and again, for the last that was asked about. The zero value is empty.
+type sortedRoles struct{ last atomic.Pointer[lastRoles] }
 
-type rolesInOrder struct {
-	of  []authz.Role
-	ids []string
+type lastRoles struct {
+	of []authz.Role
+	rolesInOrder
 }
 
-// ids returns the ids of the roles, sorted. Nobody may write to them, nor to the roles
-// afterwards.
-func (s *sortedRoles) ids(roles []authz.Role) []string {
+// rolesInOrder are ids of roles, sorted, with the number of each. Nobody may write to them.
+type rolesInOrder struct {
+	ids    []string
+	number map[string]int
+}
+
+func inOrder(ids ...string) *rolesInOrder {
+	slices.Sort(ids)
+	r := &rolesInOrder{ids, make(map[string]int, len(ids))}
+	for i, id := range ids {
+		r.number[id] = i
+	}
+	return r
+}
+
+// of returns the roles in order. Nobody may write to them afterwards.
+func (s *sortedRoles) of(roles []authz.Role) *rolesInOrder {
 	if last := s.last.Load(); last != nil && len(roles) > 0 && len(last.of) == len(roles) && &last.of[0] == &roles[0] {
-		return last.ids
+		return &last.rolesInOrder
 	}
 	ids := make([]string, len(roles))
 	for i := range roles {
 		ids[i] = roles[i].ID
 	}
-	slices.Sort(ids)
-	s.last.Store(&rolesInOrder{roles, ids})
-	return ids
-}
-
-// role returns the number of the role in the range, and whether it is there. It tries near
-// and the number after that first: roles are mostly asked for in their order.
-func (g *grid) role(id string, near int) (int, bool) {
-	for i := near; i < min(near+2, len(g.roles)); i++ {
-		if g.roles[i] == id {
-			return i, true
-		}
-	}
-	return slices.BinarySearch(g.roles, id)
+	next := &lastRoles{roles, *inOrder(ids...)}
+	s.last.Store(next)
+	return &next.rolesInOrder
 }
 
 // takeNodes walks the tree from the root, siblings in the order of the bundle.
@@ -164,20 +168,19 @@ func (g *grid) takeLevels(b *authz.Bundle) {
 		role int
 		explicit
 	}
-	near, all := 0, make([]found, 0, len(g.roles))
-	g.start = make([]int, len(g.roles)+1)
+	all := make([]found, 0, len(g.roles.ids))
+	g.start = make([]int, len(g.roles.ids)+1)
 	for i := range b.Rights {
 		r := &b.Rights[i]
 		if g.query.Role != "" && r.Role != g.query.Role || len(g.shown) == 1 && r.Node != g.shown[0] {
 			continue
 		}
 		place, shown := g.place[r.Node]
-		role, known := g.role(r.Role, near)
+		role, known := g.roles.number[r.Role]
 		if !shown || !known {
 			continue
 		}
-		near = role
-		all = append(all, found{role, explicit{place, r.Level}})
+		all = append(all, found{role, explicit{place, r.Level, i}})
 		g.start[role+1]++
 	}
 	slices.SortFunc(all, func(a, b found) int { return cmp.Or(a.role-b.role, a.place-b.place) })
@@ -185,7 +188,7 @@ func (g *grid) takeLevels(b *authz.Bundle) {
 	for i := range all {
 		g.levels[i] = all[i].explicit
 	}
-	for i := range g.roles {
+	for i := range g.roles.ids {
 		g.start[i+1] += g.start[i]
 	}
 }
@@ -194,40 +197,66 @@ func (g *grid) takeLevels(b *authz.Bundle) {
 func (g *grid) of(role int) levels { return g.levels[g.start[role]:g.start[role+1]] }
 
 // at returns the level at the place, and whether there is one.
-func (all levels) at(place int) (authz.Level, bool) {
+func (all levels) at(place int) (explicit, bool) {
 	i, there := slices.BinarySearchFunc(all, place, func(e explicit, place int) int { return e.place - place })
 	if !there {
-		return 0, false
+		return explicit{}, false
 	}
-	return all[i].level, true
+	return all[i], true
+}
+
+// find returns where in the range the right of a role at a node is, and false when it is not
+// one of those.
+func (g *grid) find(role, node string) (number, place int, ok bool) {
+	number, known := g.roles.number[role]
+	place, shown := g.place[node]
+	return number, place, known && shown
 }
 
 // right returns the right of the key as it is, nil when there is none, and whether it is one
-// of the range.
+// of the range, or below it.
 func (g *grid) right(k authz.Key) (authz.Stored, bool) {
-	if k.Kind != authz.RightEntity {
+	role, place, ok := g.find(k.Of, k.ID)
+	if !ok || k.Kind != authz.RightEntity {
 		return nil, false
 	}
-	role, known := g.role(k.Of, 0)
-	place, shown := g.place[k.ID]
-	if !known || !shown {
-		return nil, false
-	}
-	if l, explicit := g.of(role).at(place); explicit {
-		return authz.Right{Role: k.Of, Node: k.ID, Level: l}, true
+	if e, explicit := g.of(role).at(place); explicit {
+		return authz.Right{Role: k.Of, Node: k.ID, Level: e.level}, true
 	}
 	return nil, true
 }
 
+// locate is [locate] for the rights of the configuration that the range is of; nil when some
+// are not in it, or g is nil.
+func (g *grid) locate(writes *authz.Pending) []int {
+	if g == nil {
+		return nil
+	}
+	places := make([]int, len(writes.All()))
+	for i, w := range writes.All() {
+		if places[i] = nowhere; w.Entity.Kind != authz.RightEntity {
+			continue
+		}
+		role, place, ok := g.find(w.Entity.Of, w.Entity.ID)
+		if !ok {
+			return nil
+		}
+		if e, explicit := g.of(role).at(place); explicit {
+			places[i] = e.right
+		}
+	}
+	return places
+}
+
 // cells returns the range by role and within one in the order of the tree.
 func (g *grid) cells() []Cell {
-	cells := make([]Cell, 0, len(g.roles)*len(g.nodes))
-	for i, role := range g.roles {
+	cells := make([]Cell, 0, len(g.roles.ids)*len(g.nodes))
+	for i, role := range g.roles.ids {
 		levels := g.of(i)
 		for place, node := range g.nodes {
 			c := Cell{Role: role, Node: node, Level: Inherit}
-			if l, ok := levels.at(place); ok {
-				c.Level, c.Explicit = l.String(), true
+			if e, ok := levels.at(place); ok {
+				c.Level, c.Explicit = e.level.String(), true
 			}
 			if c.Shown = c.Level; len(levels) > 0 {
 				c.Shown = g.show(levels, place, Inherit)
@@ -242,10 +271,10 @@ func (g *grid) cells() []Cell {
 // where what has no level of its own has that from above, or Multiple. A node without a
 // level of its own is shown by what lies below it alone.
 func (g *grid) show(levels levels, place int, above string) string {
-	l, explicit := levels.at(place)
+	e, explicit := levels.at(place)
 	own := above
 	if explicit {
-		own = l.String()
+		own = e.level.String()
 	}
 	shown := ""
 	if explicit || len(g.below[place]) == 0 {
@@ -260,30 +289,4 @@ func (g *grid) show(levels levels, place int, above string) string {
 		}
 	}
 	return shown
-}
-
-// find returns where in the range the cell is, its place among those of its role, and what
-// is wrong with what it names.
-func (g *grid) find(c *change, cell Cell, near int) (role, place int, faults authz.Faults) {
-	role, known := g.role(cell.Role, near)
-	if !known {
-		faults = append(faults, authz.Fault{Path: join(c.place, "role"), Msg: fmt.Sprintf("%q is no role of the range", cell.Role)})
-	}
-	if place, known = g.place[cell.Node]; !known || place >= len(g.nodes) {
-		faults = append(faults, authz.Fault{Path: join(c.place, "node"), Msg: fmt.Sprintf("%q is no screen node of the range", cell.Node)})
-	}
-	return role, place, faults
-}
-
-// level returns the level that the cell is to have, whether it is to have one, and what is
-// wrong with it.
-func (c *change) level(cell Cell) (l authz.Level, explicit bool, faults authz.Faults) {
-	if cell.Level == Inherit {
-		return 0, false, nil
-	}
-	l, err := authz.ParseLevel(cell.Level)
-	if err != nil {
-		faults = authz.Faults{{Path: join(c.place, "level"), Msg: fmt.Sprintf("unknown level %q: want one of revoked, view, edit, insert, publish, delete, or inherit", cell.Level)}}
-	}
-	return l, true, faults
 }

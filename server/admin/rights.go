@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -83,7 +82,9 @@ func (w *writing) readCells(ctx context.Context) error {
 	if err != nil { // who is not let in does not learn what there is
 		return firstError(w.permitRange(ctx), func() error { return err })
 	}
-	if err := beside("the ETag of the range", func() { w.tag = cellsTag(g.cells()) }, func() { w.orderCells(g) }); err != nil {
+	var orderErr error
+	tagErr := beside("the ETag of the range", func() { w.tag = cellsTag(g.cells()) }, func() { orderErr = w.orderCells(ctx, g) })
+	if err := cmp.Or(orderErr, tagErr); err != nil {
 		return err
 	}
 	if len(w.changes) > fewCells {
@@ -99,63 +100,81 @@ func (w *writing) readCells(ctx context.Context) error {
 var noItem = &Item{}
 
 // orderCells finds what becomes of the cells, those of nodes higher up in the tree first.
-func (w *writing) orderCells(g *grid) {
+func (w *writing) orderCells(ctx context.Context, g *grid) error {
 	cells := w.order.cells
-	made := make([]change, len(cells))
+	made, at := make([]change, len(cells)), make([]int, len(cells))
+	err := inParts(ctx, "the reading of the cells", len(cells), func(_ context.Context, from, to int) error {
+		for i := from; i < to; i++ {
+			at[i] = g.order(&made[i], cells[i])
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	w.grid, w.changes = g, make([]*change, 0, len(cells))
-	seen := make([]bool, len(g.roles)*len(g.nodes))
-	place, role := cellPlaces(len(cells)), 0
-	for i, cell := range cells {
+	seen := make([]bool, len(g.roles.ids)*len(g.nodes))
+	for i := range made {
 		c := &made[i]
-		c.item, c.place, c.key = noItem, place(i), authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
-		at, ok := w.orderCell(g, c, cell, &role)
+		c.number = i
 		switch {
-		case !ok:
+		case at[i] == nowhere:
+			w.malformed = append(w.malformed, g.faults(w.order.place(i), cells[i])...)
 			continue
-		case seen[at]:
-			first := slices.IndexFunc(cells, func(x Cell) bool { return x.Role == cell.Role && x.Node == cell.Node })
-			w.malformed = append(w.malformed, authz.Fault{Path: c.place, Msg: fmt.Sprintf("is the same as cells[%d]: leave one out", first)})
+		case seen[at[i]]:
+			w.malformed = append(w.malformed, authz.Fault{Path: w.order.place(i), Msg: fmt.Sprintf("is the same as %s: leave one out", w.order.place(slices.Index(at, at[i])))})
 			continue
 		}
-		seen[at] = true
+		seen[at[i]] = true
 		w.changes = append(w.changes, c)
 	}
 	if len(g.nodes) > 1 {
 		slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
 	}
+	return nil
 }
 
-// orderCell finds what becomes of the cell, which is likely to be of the role that follows
-// the last, and returns its number in the range. It keeps what is wrong with it.
-func (w *writing) orderCell(g *grid, c *change, cell Cell, last *int) (at int, ok bool) {
-	role, place, faults := g.find(c, cell, *last)
-	level, explicit, more := c.level(cell)
-	if faults = append(faults, more...); len(faults) > 0 {
-		w.malformed = append(w.malformed, faults...)
-		return 0, false
+// order makes c what becomes of the cell, and returns its number in the range; nowhere when
+// there is something wrong with it.
+func (g *grid) order(c *change, cell Cell) int {
+	role, place, ok := g.find(cell.Role, cell.Node)
+	level, explicit, err := cell.level()
+	if !ok || place >= len(g.nodes) || err != nil {
+		return nowhere
 	}
-	*last = role
+	c.item, c.key = noItem, authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
 	old, had := g.of(role).at(place)
 	if had {
-		c.was.Stored = authz.Right{Role: cell.Role, Node: cell.Node, Level: old}
+		c.was.Stored = authz.Right{Role: cell.Role, Node: cell.Node, Level: old.level}
 	}
 	if explicit {
 		c.new = authz.Right{Role: cell.Role, Node: cell.Node, Level: level}
 	}
-	c.same = had == explicit && old == level
-	return role*len(g.nodes) + place, true
+	c.same = had == explicit && old.level == level
+	return role*len(g.nodes) + place
 }
 
-// cellPlaces returns the places of n cells in the document of a call. They share one text.
-func cellPlaces(n int) func(i int) string {
-	var text []byte
-	ends := make([]int, n+1)
-	for i := range n {
-		text = append(strconv.AppendInt(append(text, "cells["...), int64(i), 10), ']')
-		ends[i+1] = len(text)
+// level returns the level that the cell is to have, and whether it is to have one.
+func (c *Cell) level() (l authz.Level, explicit bool, err error) {
+	if c.Level == Inherit {
+		return 0, false, nil
 	}
-	all := string(text)
-	return func(i int) string { return all[ends[i]:ends[i+1]] }
+	l, err = authz.ParseLevel(c.Level)
+	return l, true, err
+}
+
+// faults says what is wrong with the cell at the place of the order.
+func (g *grid) faults(at string, cell Cell) (faults authz.Faults) {
+	if _, known := g.roles.number[cell.Role]; !known {
+		faults = append(faults, authz.Fault{Path: join(at, "role"), Msg: fmt.Sprintf("%q is no role of the range", cell.Role)})
+	}
+	if place, known := g.place[cell.Node]; !known || place >= len(g.nodes) {
+		faults = append(faults, authz.Fault{Path: join(at, "node"), Msg: fmt.Sprintf("%q is no screen node of the range", cell.Node)})
+	}
+	if _, _, err := cell.level(); err != nil {
+		faults = append(faults, authz.Fault{Path: join(at, "level"), Msg: fmt.Sprintf("unknown level %q: want one of revoked, view, edit, insert, publish, delete, or inherit", cell.Level)})
+	}
+	return faults
 }
 
 // permitRange asks whether the range as a whole may be changed.

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/portcullis-authz/portcullis/server/authz"
 )
@@ -157,10 +156,13 @@ func names(k authz.Key) bool {
 	return configures(k.Kind) && k.ID != "" && k.Of == ""
 }
 
-// place is where the item is in a batch; empty in a write of one.
+// place is where the item or cell is in the call; empty in a write of one item.
 func (o *order) place(i int) string {
-	if !o.batch {
-		return ""
+	switch {
+	case o.rights != nil:
+		return "cells" + index(i)
+	case o.batch:
+		return "items" + index(i)
 	}
-	return fmt.Sprintf("items[%d]", i)
+	return ""
 }
