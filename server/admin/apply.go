@@ -32,6 +32,9 @@ func (w *writing) apply(ctx context.Context) error {
 	}
 	if plain > 0 && plain == len(foreseen.All()) {
 		w.pending, w.stale = foreseen, true
+		for _, c := range w.different() {
+			w.rights = append(w.rights, c.right)
+		}
 		return nil
 	}
 	for _, c := range w.changes {

@@ -28,6 +28,7 @@ type writing struct {
 	changes []*change
 	alike   *authz.Alike  // of many cells of rights; nil: there are few
 	pending authz.Pending // accepted
+	rights  []int         // places of what is pending, if it is what was foreseen; nil: not known
 	grid    *grid         // of the cells; nil: none are ordered
 	stored  map[authz.Key]authz.Versioned
 	kept    map[authz.Key][]string // latches as stored
@@ -60,6 +61,7 @@ type change struct {
 	taken   bool            // what is to be created is there
 	unread  bool            // its document is none
 	same    bool            // it is so already, and is only to be kept so
+	right   int             // place of a cell's right in the configuration, or nowhere
 	also    []authz.EntityWrite
 	added   map[string]any // what the policy added
 }

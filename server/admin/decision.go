@@ -75,8 +75,7 @@ func (q *question) of(call *Call) authz.Query {
 // decided is a decision with its id.
 type decided struct {
 	authz.Decision
-	id     string
-	logged bool
+	id string
 }
 
 // decideAll is decide for what is asked of changes, none of which depends on the answer to
@@ -84,37 +83,26 @@ type decided struct {
 // may have their decision in common, which is logged under another id for each.
 func (s *Service) decideAll(ctx context.Context, call *Call, changes []*change, ask func(*change) question) ([]*decided, error) {
 	all := make([]*decided, len(changes))
-	err := inParts(ctx, "the decision", len(changes), func(ctx context.Context, from, to int) error {
-		steps := map[step]*decided{}
-		for i := from; i < to; i++ {
-			of := changes[i].step()
-			if d := steps[of]; d != nil {
-				all[i] = d
-				continue
-			}
-			q := ask(changes[i])
-			d, anyRole, err := s.put(ctx, call.Portal, q.of(call), &q)
-			if err != nil {
-				return err
-			}
-			if all[i] = (&decided{Decision: d, id: newID()}); anyRole {
-				steps[of] = all[i]
-			}
-		}
-		return nil
+	by, err := byStep(ctx, "the decision", changes, func(ctx context.Context, i int) (judgement, error) {
+		q := ask(changes[i])
+		d, anyRole, err := s.put(ctx, call.Portal, q.of(call), &q)
+		all[i] = &decided{Decision: d, id: newID()}
+		return judgement{true, anyRole}, err
 	})
 	if err != nil {
 		return nil, err
+	}
+	for i := range all {
+		all[i] = all[by[i]]
 	}
 	if !s.opts.Log.Enabled(ctx, slog.LevelError) {
 		return all, nil
 	}
 	for i, d := range all {
 		id := d.id
-		if d.logged {
+		if by[i] != i {
 			id = newID()
 		}
-		d.logged = true
 		query := new(ask(changes[i])).of(call)
 		s.logDecision(ctx, call, &query, &d.Decision, id)
 	}

@@ -95,7 +95,7 @@ func (w *writing) final() *authz.Bundle {
 	if w.next != nil && !w.stale && w.restructured() {
 		return w.next
 	}
-	return reconfiguredAt(w.config, &w.pending, w.grid.locate(&w.pending))
+	return reconfiguredAt(w.config, &w.pending, w.rights)
 }
 
 // entry is what the audit keeps of the write, besides what the store adds to it.

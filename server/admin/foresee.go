@@ -22,40 +22,11 @@ func (w *writing) foresee(ctx context.Context) (all authz.Pending, plain int, er
 	for _, c := range cells {
 		all.Put(authz.EntityWrite{Entity: c.key, Old: c.was.Stored, New: c.new})
 	}
-	until := make([]int, len(cells)) // of a part, at its first cell: where what is plain ends
-	err = inParts(ctx, "the judgement", len(cells), func(ctx context.Context, from, to int) (err error) {
-		until[from], err = w.plainly(ctx, cells[:to], from, &all)
-		return err
-	})
-	if err != nil {
-		return all, 0, err
-	}
-	for plain < len(cells) && until[plain] > plain {
-		plain = until[plain]
-	}
-	return all, plain, nil
-}
-
-// plainly returns where in cells, at from or after it, the first is that is not accepted as it
-// is ordered, with nothing to follow, if all cells before are: all are the writes of the
-// cells. It writes to nothing of w.
-func (w *writing) plainly(ctx context.Context, cells []*change, from int, all *authz.Pending) (int, error) {
-	steps := map[step]bool{} // that are plain for any role
-	for i := from; i < len(cells); i++ {
-		c := cells[i]
-		of := c.step()
-		if steps[of] {
-			continue
-		}
+	by, err := byStep(ctx, "the judgement", cells, func(ctx context.Context, i int) (judgement, error) {
 		before := all.First(i)
-		change := w.changeFor(c.was.Stored, c.new, w.call.Acting.User, w.call.Context)
+		change := w.changeFor(cells[i].was.Stored, cells[i].new, w.call.Acting.User, w.call.Context)
 		plain, anyRole, err := w.s.decider.Plain(ctx, w.call.Portal, change, authz.Known{Pending: &before})
-		if err != nil || !plain {
-			return i, err
-		}
-		if anyRole {
-			steps[of] = true
-		}
-	}
-	return len(cells), nil
+		return judgement{plain, anyRole}, err
+	})
+	return all, len(by), err
 }

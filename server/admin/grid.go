@@ -226,28 +226,6 @@ func (g *grid) right(k authz.Key) (authz.Stored, bool) {
 	return nil, true
 }
 
-// locate is [locate] for the rights of the configuration that the range is of; nil when some
-// are not in it, or g is nil.
-func (g *grid) locate(writes *authz.Pending) []int {
-	if g == nil {
-		return nil
-	}
-	places := make([]int, len(writes.All()))
-	for i, w := range writes.All() {
-		if places[i] = nowhere; w.Entity.Kind != authz.RightEntity {
-			continue
-		}
-		role, place, ok := g.find(w.Entity.Of, w.Entity.ID)
-		if !ok {
-			return nil
-		}
-		if e, explicit := g.of(role).at(place); explicit {
-			places[i] = e.right
-		}
-	}
-	return places
-}
-
 // cells returns the range by role and within one in the order of the tree.
 func (g *grid) cells() []Cell {
 	cells := make([]Cell, 0, len(g.roles.ids)*len(g.nodes))

@@ -78,13 +78,18 @@ func (s *Service) SetRights(ctx context.Context, call Call, q RightsQuery, cells
 
 // readCells finds the cells that change, and the state of the range before.
 func (w *writing) readCells(ctx context.Context) error {
-	g, err := w.s.gridOf(w.config, *w.order.rights)
-	if err != nil { // who is not let in does not learn what there is
+	var changes []change
+	var g *grid
+	var err error
+	besideErr := beside("the reading of the cells", func() { changes = w.order.changesOfCells() }, func() { g, err = w.s.gridOf(w.config, *w.order.rights) })
+	switch {
+	case besideErr != nil:
+		return besideErr
+	case err != nil: // who is not let in does not learn what there is
 		return firstError(w.permitRange(ctx), func() error { return err })
 	}
-	var orderErr error
-	tagErr := beside("the ETag of the range", func() { w.tag = cellsTag(g.cells()) }, func() { orderErr = w.orderCells(ctx, g) })
-	if err := cmp.Or(orderErr, tagErr); err != nil {
+	besideErr = beside("the ETag of the range", func() { w.tag = cellsTag(g.cells()) }, func() { err = w.orderCells(ctx, g, changes) })
+	if err := cmp.Or(err, besideErr); err != nil {
 		return err
 	}
 	if len(w.changes) > fewCells {
@@ -99,34 +104,46 @@ func (w *writing) readCells(ctx context.Context) error {
 // noItem is the item of cells.
 var noItem = &Item{}
 
-// orderCells finds what becomes of the cells, those of nodes higher up in the tree first.
-func (w *writing) orderCells(ctx context.Context, g *grid) error {
-	cells := w.order.cells
-	made, at := make([]change, len(cells)), make([]int, len(cells))
-	err := inParts(ctx, "the reading of the cells", len(cells), func(_ context.Context, from, to int) error {
+// changesOfCells returns what the cells are to become, whatever there is.
+func (o *order) changesOfCells() []change {
+	all := make([]change, len(o.cells))
+	for i := range all {
+		c, cell := &all[i], &o.cells[i]
+		c.number, c.item, c.key = i, noItem, authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
+		level, explicit, err := cell.level()
+		if c.unread = err != nil; explicit && !c.unread {
+			c.new = authz.Right{Role: cell.Role, Node: cell.Node, Level: level}
+		}
+	}
+	return all
+}
+
+// orderCells finds which of the changes there are in the range, those of nodes higher up in
+// the tree first.
+func (w *writing) orderCells(ctx context.Context, g *grid, changes []change) error {
+	at := make([]int, len(changes))
+	err := inParts(ctx, "the ordering of the cells", len(changes), func(_ context.Context, from, to int) error {
 		for i := from; i < to; i++ {
-			at[i] = g.order(&made[i], cells[i])
+			at[i] = g.order(&changes[i])
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	w.grid, w.changes = g, make([]*change, 0, len(cells))
+	w.grid, w.changes = g, make([]*change, 0, len(changes))
 	seen := make([]bool, len(g.roles.ids)*len(g.nodes))
-	for i := range made {
-		c := &made[i]
-		c.number = i
+	for i := range changes {
 		switch {
 		case at[i] == nowhere:
-			w.malformed = append(w.malformed, g.faults(w.order.place(i), cells[i])...)
+			w.malformed = append(w.malformed, g.faults(w.order.place(i), w.order.cells[i])...)
 			continue
 		case seen[at[i]]:
 			w.malformed = append(w.malformed, authz.Fault{Path: w.order.place(i), Msg: fmt.Sprintf("is the same as %s: leave one out", w.order.place(slices.Index(at, at[i])))})
 			continue
 		}
 		seen[at[i]] = true
-		w.changes = append(w.changes, c)
+		w.changes = append(w.changes, &changes[i])
 	}
 	if len(g.nodes) > 1 {
 		slices.SortStableFunc(w.changes, func(a, b *change) int { return g.depth[a.key.ID] - g.depth[b.key.ID] })
@@ -134,23 +151,20 @@ func (w *writing) orderCells(ctx context.Context, g *grid) error {
 	return nil
 }
 
-// order makes c what becomes of the cell, and returns its number in the range; nowhere when
-// there is something wrong with it.
-func (g *grid) order(c *change, cell Cell) int {
-	role, place, ok := g.find(cell.Role, cell.Node)
-	level, explicit, err := cell.level()
-	if !ok || place >= len(g.nodes) || err != nil {
+// order finds what the right of the change is now, and returns its number in the range;
+// nowhere when it is none of the range or is to become what cannot be read.
+func (g *grid) order(c *change) int {
+	role, place, ok := g.find(c.key.Of, c.key.ID)
+	if !ok || place >= len(g.nodes) || c.unread {
 		return nowhere
 	}
-	c.item, c.key = noItem, authz.Key{Kind: authz.RightEntity, Of: cell.Role, ID: cell.Node}
+	c.right = nowhere
 	old, had := g.of(role).at(place)
 	if had {
-		c.was.Stored = authz.Right{Role: cell.Role, Node: cell.Node, Level: old.level}
+		c.right = old.right
+		c.was.Stored = authz.Right{Role: c.key.Of, Node: c.key.ID, Level: old.level}
 	}
-	if explicit {
-		c.new = authz.Right{Role: cell.Role, Node: cell.Node, Level: level}
-	}
-	c.same = had == explicit && old.level == level
+	c.same = c.was.Stored == c.new
 	return role*len(g.nodes) + place
 }
 

@@ -3,7 +3,9 @@ package admin_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +113,52 @@ func TestSetRights(t *testing.T) {
 	v, err := s.Verify(t.Context(), "p")
 	require.NoError(t, err)
 	require.Empty(t, v.Faults)
+}
+
+// accepting is a policy to which every change is as it should be.
+const accepting = `package test
+
+decision := {"outcome": "allow", "reason": "administrator"}
+
+admission := {"refusals": set(), "defaults": {}}
+
+provisioning := {"tasks": []}
+`
+
+// TestRightsAreInForceAsStored writes cells of columns, rows and subtrees, and holds the
+// configuration in force against the stored one after each write.
+func TestRightsAreInForceAsStored(t *testing.T) {
+	w := world()
+	for i := range 20 {
+		w.Roles = append(w.Roles, authz.Role{ID: fmt.Sprintf("r%d", i)})
+		w.Screens = append(w.Screens, authz.Node{ID: fmt.Sprintf("s%d", i), Kind: authz.Screen, Parent: "home"})
+	}
+	s := started(t, accepting, w)
+	rand := rand.New(rand.NewPCG(5, 6))
+	levels := []string{admin.Inherit, "revoked", "view", "edit"}
+	for range 60 {
+		q := []admin.RightsQuery{{Node: "s3"}, {Role: "r4"}, {Role: "r5", Node: "home", Below: true}, {Node: "home", Below: true}}[rand.IntN(4)]
+		v, err := s.Rights(t.Context(), byRoot(), q)
+		require.NoError(t, err)
+		cells := v.Cells
+		rand.Shuffle(len(cells), func(i, j int) { cells[i], cells[j] = cells[j], cells[i] })
+		cells = cells[:1+rand.IntN(len(cells))]
+		for i := range cells {
+			cells[i].Level = levels[rand.IntN(len(levels))]
+		}
+		_, err = s.SetRights(t.Context(), byRoot(), q, cells)
+		require.NoError(t, err)
+		stored, err := s.store.Bundle(t.Context(), "p")
+		require.NoError(t, err)
+		inForce, err := s.decider.Configuration("p")
+		require.NoError(t, err)
+		require.ElementsMatch(t, stored.Rights, inForce.Rights)
+		for _, c := range cells {
+			right := slices.IndexFunc(inForce.Rights, func(r authz.Right) bool { return r.Role == c.Role && r.Node == c.Node })
+			require.Equal(t, c.Level == admin.Inherit, right < 0)
+			require.True(t, right < 0 || inForce.Rights[right].Level.String() == c.Level)
+		}
+	}
 }
 
 // broken is a decider that panics when it is asked about the last of two cells.
