@@ -86,22 +86,24 @@ func editedAt[E authz.Stored](list []E, writes *authz.Pending, places []int) []E
 	if writes.Number(kind) == 0 {
 		return list
 	}
-	next := slices.Clone(list)
-	var moves []move[E]
+	edits, stays := make([]edit[E], 0, writes.Number(kind)), true
 	for i, w := range writes.All() {
 		if w.Entity.Kind != kind {
 			continue
 		}
-		switch new, is := w.New.(E); {
-		case is && places[i] != nowhere:
-			next[places[i]] = new
-		case is:
-			moves = append(moves, move[E]{new, nowhere, true})
-		case places[i] != nowhere:
-			moves = append(moves, move[E]{list[places[i]], places[i], false})
+		e := edit[E]{place: places[i], goes: places[i] != nowhere}
+		if e.new, e.comes = w.New.(E); e.goes || e.comes {
+			edits, stays = append(edits, e), stays && e.goes && e.comes
 		}
 	}
-	return moved(next, moves)
+	if !stays {
+		return moved(list, edits)
+	}
+	next := slices.Clone(list)
+	for i := range edits {
+		next[edits[i].place] = edits[i].new
+	}
+	return next
 }
 
 // kindOf returns the kind of the entities of a list.
@@ -120,68 +122,74 @@ func locate[E authz.Stored](list []E, writes *authz.Pending) []int {
 	if writes.Number(kind) == 0 {
 		return nil
 	}
-	ids := make(map[string]bool)
+	ofs, ids := make(map[string]bool), make(map[string]bool)
 	all, places := writes.All(), make([]int, len(writes.All()))
 	for i := range all {
-		if places[i] = nowhere; all[i].Entity.Kind == kind {
-			ids[all[i].Entity.ID] = true
+		if k := &all[i].Entity; k.Kind == kind {
+			ofs[k.Of], ids[k.ID] = true, true
 		}
+		places[i] = nowhere
 	}
+	of, among := "", ofs[""] // neighbours are often of one role
 	for i := range list {
-		if k := list[i].Key(); ids[k.ID] {
-			if at, ok := writes.At(k); ok {
-				places[at] = i
-			}
+		k := list[i].Key()
+		if k.Of != of {
+			of, among = k.Of, ofs[k.Of]
+		}
+		if !among || !ids[k.ID] {
+			continue
+		}
+		if at, ok := writes.At(k); ok {
+			places[at] = i
 		}
 	}
 	return places
 }
 
-// move is an entity that comes into a list, before what is at the place, or the one that
-// goes from there.
-type move[E authz.Stored] struct {
-	entity E
-	place  int
-	comes  bool
+// edit is what becomes of one place of a list: what is there goes, or what is new comes
+// before it, or instead of it.
+type edit[E authz.Stored] struct {
+	new         E
+	place       int
+	comes, goes bool
 }
 
-// moved returns the list with what comes, which has no place yet, and without what goes.
-func moved[E authz.Stored](list []E, moves []move[E]) []E {
-	if len(moves) == 0 {
-		return list
-	}
+// moved returns the list with what comes, which has no place yet where nothing goes, and
+// without what goes.
+func moved[E authz.Stored](list []E, edits []edit[E]) []E {
 	ends := make(map[string]int)
-	for i := range moves {
-		if m := &moves[i]; m.comes {
-			ends[m.entity.Key().Of] = len(list) + 1
+	for i := range edits {
+		if e := &edits[i]; !e.goes {
+			ends[e.new.Key().Of] = len(list) + 1
 		}
 	}
 	takeEnds(list, ends)
-	for i := range moves {
-		if m := &moves[i]; m.comes {
-			m.place = ends[m.entity.Key().Of]
+	for i := range edits {
+		if e := &edits[i]; !e.goes {
+			e.place = ends[e.new.Key().Of]
 		}
 	}
-	slices.SortFunc(moves, func(a, b move[E]) int {
+	slices.SortFunc(edits, func(a, b edit[E]) int {
 		switch {
 		case a.place != b.place:
 			return a.place - b.place
-		case !a.comes:
+		case a.goes:
 			return 1
-		case !b.comes:
+		case b.goes:
 			return -1
 		}
-		return compareKeys(a.entity.Key(), b.entity.Key())
+		return compareKeys(a.new.Key(), b.new.Key())
 	})
-	next, from := make([]E, 0, len(list)+len(moves)), 0
-	for i := range moves {
-		m := &moves[i]
-		place := min(m.place, len(list))
+	next, from := make([]E, 0, len(list)+len(edits)), 0
+	for i := range edits {
+		e := &edits[i]
+		place := min(e.place, len(list))
 		next = append(next, list[from:place]...)
-		if from = place; m.comes {
-			next = append(next, m.entity)
-		} else {
+		if from = place; e.goes {
 			from++
+		}
+		if e.comes {
+			next = append(next, e.new)
 		}
 	}
 	return append(next, list[from:]...)
@@ -190,9 +198,6 @@ func moved[E authz.Stored](list []E, moves []move[E]) []E {
 // takeEnds finds the places behind the last in the list of each role there is in ends, and
 // leaves those of roles that have none.
 func takeEnds[E authz.Stored](list []E, ends map[string]int) {
-	if len(ends) == 0 {
-		return
-	}
 	of, asked := "", false // neighbours are often of one role
 	for i := range list {
 		k := list[i].Key()
