@@ -24,6 +24,7 @@ type Policy struct {
 	needs   needs
 
 	query    ast.Body
+	probe    ast.Body // nil: the decision is not of complete rules alone
 	compiler ast.QueryCompiler
 	data     *settings
 
@@ -72,7 +73,7 @@ func (p *Program) bind(b *authz.Bundle) (*Policy, error) {
 	}
 	bound := &Policy{
 		program: p, pkg: b.Portal.Policy, rule: rule, portal: ast.StringTerm(b.Portal.ID), reads: reads, needs: reads.needs(),
-		query: compiled, compiler: compiler, data: data, sights: &sights{},
+		query: compiled, probe: p.probe(rule), compiler: compiler, data: data, sights: &sights{},
 		settled: settledRules(p.compiler, rule),
 	}
 	if bound.admission, err = p.changeRule(b.Portal.Policy, admissionRule); err != nil {
@@ -103,7 +104,7 @@ func (p *Policy) Program() *Program { return p.program }
 // copied returns the policy as another one, which may be bound to other settings.
 func (p *Policy) copied() *Policy {
 	return &Policy{
-		program: p.program, pkg: p.pkg, rule: p.rule, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, compiler: p.compiler,
+		program: p.program, pkg: p.pkg, rule: p.rule, portal: p.portal, reads: p.reads, needs: p.needs, query: p.query, probe: p.probe, compiler: p.compiler,
 		data: p.data, admission: p.admission, provisioning: p.provisioning, both: p.both, sights: p.sights,
 		settled: p.settled,
 	}
@@ -226,9 +227,32 @@ func failure(ctx context.Context, s *scratch, document ast.Value, err error) (st
 	return "", nil
 }
 
+// probe returns a query that has the rule evaluated, and takes nothing of its document: the
+// evaluator leaves that in its cache of rules, and would copy it once more for a variable.
+// It is nil where a rule is not complete, and so is not kept whole.
+func (p *Program) probe(rule ast.Ref) ast.Body {
+	for _, r := range p.compiler.GetRules(rule) {
+		if !r.Ref().Equal(rule) || r.Head.RuleKind() != ast.SingleValue {
+			return nil
+		}
+	}
+	return ast.NewBody(ast.Equality.Expr(ast.NewTerm(rule), ast.NullTerm()))
+}
+
 // eval returns the decision document, or nil when it is undefined.
 func (p *Policy) eval(ctx context.Context, input *ast.Term, s *scratch) (ast.Value, error) {
-	return p.evaluate(ctx, p.query, p.compiler, input, s)
+	if p.probe == nil || p.watch != nil {
+		return p.evaluate(ctx, p.query, p.compiler, input, s)
+	}
+	err := p.run(ctx, p.probe, p.compiler, input, s, func(topdown.QueryResult) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	document, _ := s.virtual.Get(p.rule)
+	if document == nil {
+		return nil, nil
+	}
+	return document.Value, nil
 }
 
 // evaluate returns the document that the query asks for, or nil when it is
@@ -241,6 +265,9 @@ func (p *Policy) evaluate(ctx context.Context, query ast.Body, compiler ast.Quer
 	return document, err
 }
 
+// noMetadata is for built-ins that make requests, of which there are none.
+var noMetadata = map[string]any{}
+
 // run calls found with each result of the query. It calls OPA's evaluator as package
 // rego does, less what rego rebuilds for every evaluation.
 func (p *Policy) run(ctx context.Context, query ast.Body, compiler ast.QueryCompiler, input *ast.Term, s *scratch, found func(topdown.QueryResult) error) error {
@@ -250,6 +277,8 @@ func (p *Policy) run(ctx context.Context, query ast.Body, compiler ast.QueryComp
 		WithStore(p.data).
 		WithTransaction(p.data).
 		WithInput(input).
+		WithTime(s.deadline.start).
+		WithRequestMetadata(noMetadata).
 		WithMetrics(metrics.NoOp()).
 		WithStrictBuiltinErrors(true).
 		WithBaseCache(p.data).

@@ -152,9 +152,22 @@ func (c *ruleCache) Keys() []ast.Ref {
 func (c *ruleCache) find(ref ast.Ref) *ruleEntry {
 	open := c.entries[c.frame:]
 	for i := range open {
-		if open[i].ref.Equal(ref) {
+		if sameRef(open[i].ref, ref) {
 			return &open[i]
 		}
 	}
 	return nil
+}
+
+// sameRef is [ast.Ref.Equal] from the end: most rules differ in their last name.
+func sameRef(a, b ast.Ref) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		if a[i] != b[i] && !a[i].Equal(b[i]) {
+			return false
+		}
+	}
+	return true
 }

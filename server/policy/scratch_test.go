@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +105,17 @@ func TestEvaluatesAsOPA(t *testing.T) {
 		"a setting that is not":    "decision := [x | not data.portal.settings.m; not data.portal.no.m; not data.other; x := 1]",
 		"all settings":             "decision := {k | some k, _ in data.portal}",
 		"walking":                  "decision := {p | walk(data.portal.settings, [p, _])}",
+		"nothing":                  "decision := 1 if input.context.no",
+		"sometimes nothing":        "decision := 1 if input.context.x > 1",
+		"null":                     "decision := null",
+		"false":                    "decision := false",
+		"a default":                "default decision := {\"a\": 1}\n\ndecision := {\"a\": input.context.x} if input.context.x > 1",
+		"one value, two ways":      "decision := {\"a\": x} if x := input.context.x\n\ndecision := {\"a\": x} if x := count(numbers.range(1, input.context.x))",
+		"two values":               "decision := input.context.x\n\ndecision := 2",
+		"two values in one body":   "decision := x if some x in [1, 2]",
+		"a set by parts":           "decision contains x if some x in [1, input.context.x]",
+		"an object by keys":        "decision[k] := v if some k, v in {\"a\": 1, \"b\": input.context.x}",
+		"an error":                 "decision := 1 / input.context.x",
 	} {
 		t.Run(name, func(t *testing.T) {
 			program, err := Compile(Modules{"t.rego": "package t\n\n" + source}, []byte("{}"), time.Minute)
@@ -114,23 +126,31 @@ func TestEvaluatesAsOPA(t *testing.T) {
 			compiler := program.compiler.QueryCompiler()
 			query, err := compiler.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(rule), ast.VarTerm(string(result)))))
 			require.NoError(t, err)
-			p := &Policy{program: program, query: query, compiler: compiler, data: &settings{portal: portal}}
+			p := &Policy{program: program, rule: rule, query: query, probe: program.probe(rule), compiler: compiler, data: &settings{portal: portal}}
+			require.Equal(t, strings.Contains(name, " by parts") || strings.Contains(name, " by keys"), p.probe == nil)
+			plainly := p.copied()
+			plainly.probe = nil
 			for x := range 4 { // what one evaluation leaves behind must not show in the next
 				input := ast.MustParseTerm(fmt.Sprintf(`{"context": {"x": %d}}`, x))
-				want := evaluateByOPA(t, p, input)
-				s := takeScratch(t.Context(), program.limit)
-				got, err := p.eval(t.Context(), input, s)
-				s.giveBack()
-				require.NoError(t, err)
-				require.NotNil(t, got)
-				require.Zero(t, ast.Compare(want, got), "want %s, got %s", want, got)
+				want, wantErr := evaluateByOPA(t, p, input)
+				for _, p := range []*Policy{p, plainly} {
+					s := takeScratch(t.Context(), program.limit)
+					got, err := p.eval(t.Context(), input, s)
+					s.giveBack()
+					require.Equal(t, fmt.Sprint(wantErr), fmt.Sprint(err))
+					if err != nil {
+						continue
+					}
+					require.Equal(t, want == nil, got == nil)
+					require.True(t, want == nil || ast.Compare(want, got) == 0, "want %s, got %s", want, got)
+				}
 			}
 		})
 	}
 }
 
 // evaluateByOPA evaluates without anything of ours but the compiled query.
-func evaluateByOPA(t *testing.T, p *Policy, input *ast.Term) (document ast.Value) {
+func evaluateByOPA(t *testing.T, p *Policy, input *ast.Term) (document ast.Value, err error) {
 	data, err := ast.JSON(ast.NewObject([2]*ast.Term{ast.NewTerm(portalKey), ast.NewTerm(p.data.portal)}))
 	require.NoError(t, err)
 	store := inmem.NewFromObject(data.(map[string]any))
@@ -142,9 +162,7 @@ func evaluateByOPA(t *testing.T, p *Policy, input *ast.Term) (document ast.Value
 				return nil
 			})
 	})
-	require.NoError(t, err)
-	require.NotNil(t, document)
-	return document
+	return document, err
 }
 
 // TestSettingsAreClosed asks the store for what it does not have, or does not do.

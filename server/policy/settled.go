@@ -146,10 +146,11 @@ func (v *values) add(was *[]ruleEntry, more []ruleEntry) {
 	if v == nil || len(more) == 0 {
 		return
 	}
+	all := more // on the heap, as more would be whatever comes of it
 	if was != nil {
-		more = append(slices.Clip(*was), more...)
+		all = append(slices.Clip(*was), more...)
 	}
-	v.kept.CompareAndSwap(was, &more)
+	v.kept.CompareAndSwap(was, &all)
 }
 
 // atPlace is what a policy makes of an authz.Facts.Place.
