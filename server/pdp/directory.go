@@ -75,12 +75,10 @@ func newDirectory(source Directory, size int) (*directory, error) {
 	return &directory{source: source, cache: cache}, nil
 }
 
-// get returns the entity of key, which read reads when it is not cached. What is
-// not found is kept as nothing; an error is not kept.
-func (d *directory) get(ctx context.Context, key entityKey, read func(context.Context) (entity, error)) (entity, error) {
-	if e, ok := d.cache.GetIfPresent(key); ok {
-		return e, nil
-	}
+// load returns the entity of key, which read reads if nobody has meanwhile. What is not
+// found is kept as nothing; an error is not kept. Whoever looks in the cache before making
+// read spares making it.
+func (d *directory) load(ctx context.Context, key entityKey, read func(context.Context) (entity, error)) (entity, error) {
 	return d.cache.Get(ctx, key, otter.LoaderFunc[entityKey, entity](func(ctx context.Context, _ entityKey) (entity, error) {
 		ctx, cancel := shared(ctx)
 		defer cancel()
@@ -119,7 +117,11 @@ func (d *directory) principal(ctx context.Context, v *View, id string, now time.
 }
 
 func (d *directory) user(ctx context.Context, v *View, id string, since int64, now time.Time) (entity, error) {
-	return d.get(ctx, entityKey{v.principals, authz.UserEntity, "", id, since}, func(ctx context.Context) (entity, error) {
+	key := entityKey{v.principals, authz.UserEntity, "", id, since}
+	if e, ok := d.cache.GetIfPresent(key); ok {
+		return e, nil
+	}
+	return d.load(ctx, key, func(ctx context.Context) (entity, error) {
 		u, err := d.source.User(ctx, v.key.portal, v.Generation, id)
 		if err != nil {
 			return entity{}, err
@@ -138,7 +140,11 @@ func (d *directory) contact(ctx context.Context, v *View, id string) (*authz.Con
 	if id == "" {
 		return nil, nil
 	}
-	e, err := d.get(ctx, entityKey{v.key, authz.ContactEntity, "", id, v.written(id)}, func(ctx context.Context) (entity, error) {
+	key := entityKey{v.key, authz.ContactEntity, "", id, v.written(id)}
+	if e, ok := d.cache.GetIfPresent(key); ok {
+		return e.contact, nil
+	}
+	e, err := d.load(ctx, key, func(ctx context.Context) (entity, error) {
 		c, err := d.source.Contact(ctx, v.key.portal, v.Generation, id)
 		return entity{contact: &authz.ContactFacts{Contact: c}}, err
 	})
@@ -149,7 +155,11 @@ func (d *directory) account(ctx context.Context, v *View, id string) (*authz.Acc
 	if id == "" {
 		return nil, nil
 	}
-	e, err := d.get(ctx, entityKey{v.key, authz.AccountEntity, "", id, v.written(id)}, func(ctx context.Context) (entity, error) {
+	key := entityKey{v.key, authz.AccountEntity, "", id, v.written(id)}
+	if e, ok := d.cache.GetIfPresent(key); ok {
+		return e.account, nil
+	}
+	e, err := d.load(ctx, key, func(ctx context.Context) (entity, error) {
 		a, err := d.source.Account(ctx, v.key.portal, v.Generation, id)
 		return entity{account: &authz.AccountFacts{Account: a}}, err
 	})
@@ -159,7 +169,11 @@ func (d *directory) account(ctx context.Context, v *View, id string) (*authz.Acc
 // record returns the stored record; contacts and accounts are shown as records of
 // those types.
 func (d *directory) record(ctx context.Context, v *View, typ, id string) (*authz.RecordFacts, error) {
-	e, err := d.get(ctx, entityKey{v.key, authz.RecordEntity, typ, id, v.written(id)}, func(ctx context.Context) (entity, error) {
+	key := entityKey{v.key, authz.RecordEntity, typ, id, v.written(id)}
+	if e, ok := d.cache.GetIfPresent(key); ok {
+		return e.record, nil
+	}
+	e, err := d.load(ctx, key, func(ctx context.Context) (entity, error) {
 		r, err := d.readRecord(ctx, v, typ, id)
 		return entity{record: &authz.RecordFacts{Record: r}}, err
 	})
