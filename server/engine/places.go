@@ -72,7 +72,7 @@ type place struct {
 	memo   authz.Memo
 }
 
-// A snapshot keeps at most so many places, of about a kilobyte each with what a policy
+// A snapshot keeps at most so many places, of one to three kilobytes each with what a policy
 // keeps there, in rows of at most so many slots of eight bytes.
 const (
 	maxPlaces = 1 << 15

@@ -11,16 +11,17 @@ import (
 )
 
 // A settled rule does not need a whole question for its value: all that it can see, itself
-// and through other rules, is settled by the kind of the question, or by the place that it
-// is about. Such a value is worked out once for the kind or the place and kept, under the
-// policy's settings, when it is a scalar or undefined. The decision is a document, and so is
-// never kept.
+// and through other rules, is settled by the kind of the question, by the place that it is
+// about, or by both. Such a value is worked out once for those and kept, under the policy's
+// settings, when it is a scalar or undefined. The decision is a document, and so is never
+// kept.
 type settling uint8
 
 const (
 	unsettled settling = iota
 	byKind             // who asks, what is asked about, and what is done, as far as the words go
 	byPlace            // the node, the rights there, and the effective roles
+	byBoth
 )
 
 // What settled rules may see of input, as [reads] has it. The portal is the policy's own.
@@ -92,15 +93,17 @@ func (s *sighted) settling(ref ast.Ref) settling {
 		return byKind
 	case seen.within(placePaths):
 		return byPlace
+	case seen.within(kindPaths, placePaths):
+		return byBoth
 	}
 	return unsettled
 }
 
-// within reports whether all that is read is, or is inside, one of the members.
-func (r reads) within(members map[string]bool) bool {
+// within reports whether all that is read is, or is inside, a member of one of the sets.
+func (r reads) within(sets ...map[string]bool) bool {
 	for path := range r {
 		member, _, _ := strings.Cut(path, ".")
-		if !members[path] && !members[member] {
+		if !slices.ContainsFunc(sets, func(set map[string]bool) bool { return set[path] || set[member] }) {
 			return false
 		}
 	}
@@ -157,7 +160,11 @@ func (v *values) add(was *[]ruleEntry, more []ruleEntry) {
 type atPlace struct {
 	rights *ast.Term
 	values values
+	kinds  few[Kind, *values] // of questions about the place
 }
+
+// kindsAtPlace bounds the kinds of questions of which something is kept at one place.
+const kindsAtPlace = 16
 
 // place returns what is kept where the facts say; nil for nowhere. A policy that is watched
 // is there for one question, and leaves nothing behind.
@@ -165,7 +172,7 @@ func (p *Policy) place(f *authz.Facts) *atPlace {
 	if f.Place == nil || p.watch != nil {
 		return nil
 	}
-	return f.Place.Recall(p, func() any { return &atPlace{rights: rights(f.Rights)} }).(*atPlace)
+	return f.Place.Recall(p, func() any { return &atPlace{rights: rights(f.Rights), kinds: few[Kind, *values]{most: kindsAtPlace}} }).(*atPlace)
 }
 
 // rights returns the term of the facts' rights.
@@ -178,9 +185,14 @@ func (p *Policy) rights(f *authz.Facts) *ast.Term {
 
 // recalled is what an evaluation starts with, and where it leaves what it has settled.
 type recalled struct {
-	kind, place     *values
-	ofKind, ofPlace *[]ruleEntry
-	from            int // how many entries it started with
+	of          Kind
+	kind        *values  // nil: nothing is kept of the kind
+	at          *atPlace // nil: nothing is kept of the place
+	both        *values  // nil: nothing is known yet
+	fromKind    *[]ruleEntry
+	fromPlace   *[]ruleEntry
+	fromBoth    *[]ruleEntry
+	entriesWere int // in the scratch, at the start
 }
 
 // recall hands the scratch what is known of the question.
@@ -189,38 +201,57 @@ func (p *Policy) recall(q *authz.Query, f *authz.Facts, s *scratch) (r recalled)
 		return r // who watches is to see all of it
 	}
 	if k, ok := kindOf(q); ok {
-		r.kind = p.kinds.get(k)
+		r.of, r.kind = k, p.kinds.get(k)
 		if r.kind == nil && !p.kinds.full() {
-			k = Kind{Subject: strings.Clone(k.Subject), Resource: strings.Clone(k.Resource), Action: strings.Clone(k.Action)}
-			r.kind = p.kinds.keep(k, &values{})
+			r.kind = p.kinds.keep(k.cloned(), &values{})
 		}
 	}
-	if at := p.place(f); at != nil {
-		r.place = &at.values
+	if r.at = p.place(f); r.at != nil {
+		r.fromPlace = r.at.values.load()
+		if r.kind != nil {
+			r.both = r.at.kinds.get(r.of)
+		}
 	}
-	r.ofKind, r.ofPlace = r.kind.load(), r.place.load()
-	r.from = s.virtual.know(r.ofKind, r.ofPlace)
+	r.fromKind, r.fromBoth = r.kind.load(), r.both.load()
+	r.entriesWere = s.virtual.know(r.fromKind, r.fromPlace, r.fromBoth)
 	return r
+}
+
+// cloned returns the kind in words of its own: those of a question may be the caller's.
+func (k Kind) cloned() Kind {
+	return Kind{Subject: strings.Clone(k.Subject), Resource: strings.Clone(k.Resource), Action: strings.Clone(k.Action)}
 }
 
 // learn keeps what the evaluation has settled. It must have come to its end.
 func (p *Policy) learn(r recalled, s *scratch) {
-	if r.kind == nil && r.place == nil {
+	if r.kind == nil && r.at == nil {
 		return
 	}
-	var ofKind, ofPlace []ruleEntry
-	for _, e := range s.virtual.entries[r.from:] {
+	var ofKind, ofPlace, ofBoth []ruleEntry
+	for _, e := range s.virtual.entries[r.entriesWere:] {
 		if e.value != nil && !ast.IsScalar(e.value.Value) {
 			continue
 		}
-		switch rule := p.settled.of(e.ref); {
-		case rule == nil:
-		case rule.by == byKind && r.kind != nil:
-			ofKind = append(ofKind, ruleEntry{rule.ref, e.value})
-		case rule.by == byPlace && r.place != nil:
-			ofPlace = append(ofPlace, ruleEntry{rule.ref, e.value})
+		rule := p.settled.of(e.ref)
+		if rule == nil {
+			continue
+		}
+		switch entry := (ruleEntry{rule.ref, e.value}); rule.by {
+		case byKind:
+			ofKind = append(ofKind, entry)
+		case byPlace:
+			ofPlace = append(ofPlace, entry)
+		case byBoth:
+			ofBoth = append(ofBoth, entry)
 		}
 	}
-	r.kind.add(r.ofKind, ofKind)
-	r.place.add(r.ofPlace, ofPlace)
+	r.kind.add(r.fromKind, ofKind)
+	if r.at == nil {
+		return
+	}
+	r.at.values.add(r.fromPlace, ofPlace)
+	if r.kind != nil && len(ofBoth) > 0 && r.both == nil && !r.at.kinds.full() {
+		r.both = r.at.kinds.keep(r.of.cloned(), &values{})
+	}
+	r.both.add(r.fromBoth, ofBoth)
 }

@@ -96,7 +96,10 @@ func TestSettledRules(t *testing.T) {
 		{"two rules of one name", "value := \"s1\" if input.screen.id == \"s1\"\n\nvalue := input.screen.id if input.screen.kind == \"screen\"", byPlace},
 		{"roles in a comprehension", `value := concat(" ", {r | some r in input.user.effective_roles})`, byPlace},
 
-		{"the action at a screen", `value := concat(" ", [input.action.name, input.screen.id])`, unsettled},
+		{"the action at a screen", `value := concat(" ", [input.action.name, input.screen.id])`, byBoth},
+		{"who asks at a screen, undefined", `value := "x" if { input.subject.type == "user"; input.screen.id == "s2" }`, byBoth},
+		{"rules of both kinds", "value := concat(\" \", [action, here])\n\naction := input.action.name\n\nhere := data.l.here", byBoth},
+		{"roles for a type", `value := sprintf("%v %v", [input.resource.type, input.user.effective_roles])`, byBoth},
 		{"who asks, by id", `value := input.subject.id`, unsettled},
 		{"what it is about, by id", `value := input.resource.id`, unsettled},
 		{"what it is about, all of it", `value := sprintf("%v", [input.resource])`, unsettled},
@@ -123,6 +126,7 @@ func TestSettledRules(t *testing.T) {
 		{"a user in a comprehension", `value := concat(" ", {r | some r in [input.user.id]})`, unsettled},
 		{"a user in an every", `value := "x" if every r in [1] { input.user.id != r }`, unsettled},
 		{"no user", `value := "x" if not input.user.active`, unsettled},
+		{"the action at a screen, for a user", `value := concat(" ", [input.action.name, input.screen.id, input.user.id])`, unsettled},
 		{"a user of that screen", "value := other\n\nother := input.user.id if input.screen.id == \"s1\"", unsettled},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -164,14 +168,16 @@ value_with if value == "s1" with input.screen.id as "s1"
 				entries := v.load()
 				return entries != nil && slices.ContainsFunc(*entries, func(e ruleEntry) bool { return e.ref.Equal(value) })
 			}
-			ofKind, ofPlace := false, false
+			ofKind, ofPlace, ofBoth := false, false, false
 			for i := range all {
 				kind, _ := kindOf(&all[i].q)
 				ofKind = ofKind || keeps(p.kinds.get(kind))
-				ofPlace = ofPlace || keeps(&p.place(&all[i].f).values)
+				at := p.place(&all[i].f)
+				ofPlace, ofBoth = ofPlace || keeps(&at.values), ofBoth || keeps(at.kinds.get(kind))
 			}
 			require.Equal(t, tc.by == byKind, ofKind)
 			require.Equal(t, tc.by == byPlace, ofPlace)
+			require.Equal(t, tc.by == byBoth, ofBoth)
 		})
 	}
 }
@@ -225,6 +231,21 @@ decision := {"outcome": "deny", "reason": value}`, nil)
 	require.Len(t, *p.kinds.kept.Load(), maxFew)
 }
 
+// TestSettledKindsAtAPlace: of fewer kinds something is kept at each place.
+func TestSettledKindsAtAPlace(t *testing.T) {
+	p := boundTo(t, `value := concat(" ", [input.action.name, input.screen.id])
+
+decision := {"outcome": "deny", "reason": value}`, nil)
+	all := questions()
+	for n := range 3 * kindsAtPlace {
+		for _, a := range []posed{all[0], all[len(all)-1]} {
+			a.q.Action.Name = fmt.Sprint("do", n%(2*kindsAtPlace))
+			require.Equal(t, a.q.Action.Name+" "+a.f.Screen.ID, new(p.Decide(t.Context(), &a.q, &a.f)).Reason)
+			require.Len(t, *p.place(&a.f).kinds.kept.Load(), min(n+1, kindsAtPlace))
+		}
+	}
+}
+
 // TestSettledOfPresets names what the decision of a preset has settled.
 func TestSettledOfPresets(t *testing.T) {
 	modules, err := Load(policies.FS)
@@ -236,6 +257,9 @@ func TestSettledOfPresets(t *testing.T) {
 	require.Equal(t, byKind, b.settled.settling("presets.acumatica.need"))
 	for _, name := range []string{"presets.acumatica.level", "lib.levels.screen", "lib.levels.nearest"} {
 		require.Equal(t, byPlace, b.settled.settling(name), name)
+	}
+	for _, name := range []string{"presets.acumatica.screen_right", "presets.acumatica.record_right", "presets.acumatica.too_low"} {
+		require.Equal(t, byBoth, b.settled.settling(name), name)
 	}
 	for _, name := range []string{"presets.acumatica.decision", "presets.acumatica.granted", "presets.acumatica.administrator", "presets.acumatica.known", "lib.groups.closed"} {
 		require.Equal(t, unsettled, b.settled.settling(name), name)

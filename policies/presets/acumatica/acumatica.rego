@@ -107,14 +107,10 @@ else := record_refusal if {
 		"account", "contact", "contract", "document", "case",
 		"case_class", "contact_class", "account_class", "attribute",
 	}
-	levels.screen >= need
+	record_right >= 0
 }
 
-else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if {
-	reached := level
-	reached < need
-	reached > 0
-}
+else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if reached := too_low
 
 else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
 	input.resource.type in {"workspace", "screen", "container", "element"}
@@ -181,6 +177,28 @@ else := {"outcome": "deny", "reason": "other_contact"}
 
 # METADATA
 # description: |
+#   The level that the roles reach at a node, where it lets them do what is asked. What depends
+#   on no more than the words of the question and the roles at a node is evaluated once for
+#   those, which is why it has rules of its own.
+screen_right := level if {
+	input.resource.type in {"workspace", "screen", "container", "element"}
+	input.action.name in {"view", "edit", "create", "publish", "delete"}
+	level >= need
+}
+
+# METADATA
+# description: The level at the screen of records, where it lets the roles do what is asked with a record in scope.
+record_right := levels.screen if levels.screen >= need
+
+# METADATA
+# description: The level that the roles reach, where it is one and the action takes more.
+too_low := level if {
+	level < need
+	level > 0
+}
+
+# METADATA
+# description: |
 #   The level that the action takes at the screen asked about, or at the one on
 #   which such resources are shown. Undefined for an action that the resource
 #   does not know.
@@ -237,12 +255,7 @@ need := 5 if {
 # title: Rights at a screen
 # description: The roles reach the level there. Being listed takes more.
 # custom: {id: screen_right, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
-	input.resource.type in {"workspace", "screen", "container", "element"}
-	input.action.name in {"view", "edit", "create", "publish", "delete"}
-	reached := level
-	reached >= need
-}
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if reached := screen_right
 
 # METADATA
 # title: Menu and search
@@ -260,10 +273,10 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 # title: Records of the own business account
 # description: Everyone at the account sees what anyone there reported or holds.
 # custom: {id: account_record, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type in {"account", "contact", "contract", "document"}
 	input.action.name != "create"
-	levels.screen >= need
+	reached := record_right
 	input.record.account == input.user.account
 	not groups.closed
 }
@@ -275,8 +288,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type == "case"
 	input.action.name in {"view", "list"}
 	input.record.account == input.user.account
-	reached := levels.screen
-	reached >= need
+	reached := record_right
 	not groups.closed
 }
 
@@ -284,10 +296,10 @@ granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 # title: Work on an open case
 # description: Anyone at the account comments on an open case and attaches files to it.
 # custom: {id: open_case, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type == "case"
 	input.action.name in {"comment", "attach"}
-	levels.screen >= need
+	reached := record_right
 	input.record.account == input.user.account
 	not groups.closed
 	not input.record.flags.closed
@@ -300,12 +312,12 @@ granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if 
 granted := {
 	"outcome": "allow",
 	"reason": "granted",
-	"level": levels.screen,
+	"level": reached,
 	"obligations": [{"id": "set_case_reason", "value": "Closed on Portal"}],
 } if {
 	input.resource.type == "case"
 	input.action.name == "close"
-	levels.screen >= need
+	reached := record_right
 	input.record.account == input.user.account
 	input.record.contact == input.user.contact
 	not groups.closed
@@ -316,10 +328,10 @@ granted := {
 # title: New records
 # description: A new case or contact belongs to the user's own account, whatever the caller says.
 # custom: {id: new_record, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type in {"case", "contact"}
 	input.action.name == "create"
-	levels.screen >= need
+	reached := record_right
 	not input.record.id
 	object.get(input.resource.properties, "account", input.user.account) == input.user.account
 }
@@ -327,9 +339,9 @@ granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if 
 # METADATA
 # title: Classes offered in the portal
 # custom: {id: public_class, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": levels.screen} if {
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type in {"case_class", "contact_class", "account_class", "attribute"}
-	levels.screen >= need
+	reached := record_right
 	input.record.id
 	not input.record.flags.internal
 }
