@@ -258,7 +258,7 @@ func TestSettledOfPresets(t *testing.T) {
 	for _, name := range []string{"presets.acumatica.level", "lib.levels.screen", "lib.levels.nearest"} {
 		require.Equal(t, byPlace, b.settled.settling(name), name)
 	}
-	for _, name := range []string{"presets.acumatica.screen_right", "presets.acumatica.record_right", "presets.acumatica.too_low"} {
+	for _, name := range []string{"presets.acumatica.screen_reach", "presets.acumatica.record_reach", "presets.acumatica.too_low"} {
 		require.Equal(t, byBoth, b.settled.settling(name), name)
 	}
 	for _, name := range []string{"presets.acumatica.decision", "presets.acumatica.granted", "presets.acumatica.administrator", "presets.acumatica.known", "lib.groups.closed"} {

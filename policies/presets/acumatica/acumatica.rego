@@ -107,7 +107,7 @@ else := record_refusal if {
 		"account", "contact", "contract", "document", "case",
 		"case_class", "contact_class", "account_class", "attribute",
 	}
-	record_right >= 0
+	record_reach >= 0
 }
 
 else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if reached := too_low
@@ -180,7 +180,7 @@ else := {"outcome": "deny", "reason": "other_contact"}
 #   The level that the roles reach at a node, where it lets them do what is asked. What depends
 #   on no more than the words of the question and the roles at a node is evaluated once for
 #   those, which is why it has rules of its own.
-screen_right := level if {
+screen_reach := level if {
 	input.resource.type in {"workspace", "screen", "container", "element"}
 	input.action.name in {"view", "edit", "create", "publish", "delete"}
 	level >= need
@@ -188,7 +188,7 @@ screen_right := level if {
 
 # METADATA
 # description: The level at the screen of records, where it lets the roles do what is asked with a record in scope.
-record_right := levels.screen if levels.screen >= need
+record_reach := levels.screen if levels.screen >= need
 
 # METADATA
 # description: The level that the roles reach, where it is one and the action takes more.
@@ -255,7 +255,7 @@ need := 5 if {
 # title: Rights at a screen
 # description: The roles reach the level there. Being listed takes more.
 # custom: {id: screen_right, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": reached} if reached := screen_right
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if reached := screen_reach
 
 # METADATA
 # title: Menu and search
@@ -276,7 +276,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": level} if {
 granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type in {"account", "contact", "contract", "document"}
 	input.action.name != "create"
-	reached := record_right
+	reached := record_reach
 	input.record.account == input.user.account
 	not groups.closed
 }
@@ -288,7 +288,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type == "case"
 	input.action.name in {"view", "list"}
 	input.record.account == input.user.account
-	reached := record_right
+	reached := record_reach
 	not groups.closed
 }
 
@@ -299,7 +299,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type == "case"
 	input.action.name in {"comment", "attach"}
-	reached := record_right
+	reached := record_reach
 	input.record.account == input.user.account
 	not groups.closed
 	not input.record.flags.closed
@@ -317,7 +317,7 @@ granted := {
 } if {
 	input.resource.type == "case"
 	input.action.name == "close"
-	reached := record_right
+	reached := record_reach
 	input.record.account == input.user.account
 	input.record.contact == input.user.contact
 	not groups.closed
@@ -331,7 +331,7 @@ granted := {
 granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type in {"case", "contact"}
 	input.action.name == "create"
-	reached := record_right
+	reached := record_reach
 	not input.record.id
 	object.get(input.resource.properties, "account", input.user.account) == input.user.account
 }
@@ -341,7 +341,7 @@ granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 # custom: {id: public_class, reason: granted}
 granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
 	input.resource.type in {"case_class", "contact_class", "account_class", "attribute"}
-	reached := record_right
+	reached := record_reach
 	input.record.id
 	not input.record.flags.internal
 }
