@@ -110,22 +110,21 @@ else := record_refusal if {
 	record_reach >= 0
 }
 
-else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if reached := too_low
-
-else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
-	input.resource.type in {"workspace", "screen", "container", "element"}
-	level == 0
-	not input.screen.flags.unlisted
+else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if {
+	input.user.active == true
+	reached := too_low
 }
 
-else := {"outcome": "deny", "reason": "revoked", "level": 0} if level == 0
+else := revoked if {
+	input.user.active == true
+	level == 0
+}
 
 else := {"outcome": "challenge", "reason": "login_required"} if input.subject.type == "anonymous"
 
 else := {"outcome": "deny", "reason": "not_granted"} if {
-	input.user.id
-	input.screen.id
-	need
+	input.user.active == true
+	askable == true
 }
 
 else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
@@ -133,6 +132,15 @@ else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
 else := {"outcome": "deny", "reason": "screen_unknown"} if not input.screen.id
 
 else := {"outcome": "deny", "reason": "action_unknown"}
+
+# METADATA
+# description: What is closed by its address only is not hidden, and neither is what stands on a closed screen.
+revoked := {"outcome": "hide", "reason": "revoked", "level": 0} if {
+	input.resource.type in {"workspace", "screen", "container", "element"}
+	not input.screen.flags.unlisted
+}
+
+else := {"outcome": "deny", "reason": "revoked", "level": 0}
 
 # METADATA
 # description: Why a user may not be managed although the screen of contacts is open enough.
@@ -161,9 +169,11 @@ record_refusal := {"outcome": "deny", "reason": "other_account"} if {
 
 else := {"outcome": "deny", "reason": "record_exists"} if input.action.name == "create"
 
-else := {"outcome": "deny", "reason": "record_unknown"} if not input.record.id
-
 else := {"outcome": "hide", "reason": "class_internal"} if input.record.flags.internal
+
+else := {"outcome": "deny", "reason": "other_account"} if input.record.account != input.user.account
+
+else := {"outcome": "deny", "reason": "record_unknown"} if not input.record.id
 
 else := {"outcome": "deny", "reason": "other_account"} if not input.record.account == input.user.account
 
@@ -181,7 +191,6 @@ else := {"outcome": "deny", "reason": "other_contact"}
 #   on no more than the words of the question and the roles at a node is evaluated once for
 #   those, which is why it has rules of its own.
 screen_reach := level if {
-	input.resource.type in {"workspace", "screen", "container", "element"}
 	input.action.name in {"view", "edit", "create", "publish", "delete"}
 	level >= need
 }
@@ -189,6 +198,13 @@ screen_reach := level if {
 # METADATA
 # description: The level at the screen of records, where it lets the roles do what is asked with a record in scope.
 record_reach := levels.screen if levels.screen >= need
+
+# METADATA
+# description: The node is there, and the resource knows the action.
+askable if {
+	input.screen.id
+	need
+}
 
 # METADATA
 # description: The level that the roles reach, where it is one and the action takes more.
@@ -255,7 +271,10 @@ need := 5 if {
 # title: Rights at a screen
 # description: The roles reach the level there. Being listed takes more.
 # custom: {id: screen_right, reason: granted}
-granted := {"outcome": "allow", "reason": "granted", "level": reached} if reached := screen_reach
+granted := {"outcome": "allow", "reason": "granted", "level": reached} if {
+	input.resource.type in {"workspace", "screen", "container", "element"}
+	reached := screen_reach
+}
 
 # METADATA
 # title: Menu and search
