@@ -115,7 +115,12 @@ else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if {
 	reached := too_low
 }
 
-else := revoked if {
+else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
+	input.user.active == true
+	hidden == true
+}
+
+else := {"outcome": "deny", "reason": "revoked", "level": 0} if {
 	input.user.active == true
 	level == 0
 }
@@ -132,15 +137,6 @@ else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
 else := {"outcome": "deny", "reason": "screen_unknown"} if not input.screen.id
 
 else := {"outcome": "deny", "reason": "action_unknown"}
-
-# METADATA
-# description: What is closed by its address only is not hidden, and neither is what stands on a closed screen.
-revoked := {"outcome": "hide", "reason": "revoked", "level": 0} if {
-	input.resource.type in {"workspace", "screen", "container", "element"}
-	not input.screen.flags.unlisted
-}
-
-else := {"outcome": "deny", "reason": "revoked", "level": 0}
 
 # METADATA
 # description: Why a user may not be managed although the screen of contacts is open enough.
@@ -198,6 +194,14 @@ screen_reach := level if {
 # METADATA
 # description: The level at the screen of records, where it lets the roles do what is asked with a record in scope.
 record_reach := levels.screen if levels.screen >= need
+
+# METADATA
+# description: A closed node is as if it were not there, unless it is unlisted. Records and users of a closed screen are not.
+hidden if {
+	input.resource.type in {"workspace", "screen", "container", "element"}
+	level == 0
+	not input.screen.flags.unlisted
+}
 
 # METADATA
 # description: The node is there, and the resource knows the action.
