@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -192,7 +191,6 @@ type claimKey struct {
 type few[K comparable, V any] struct {
 	kept atomic.Pointer[map[K]V]
 	mu   sync.Mutex
-	most int // how many are kept; 0: maxFew
 }
 
 // maxFew bounds what is kept: types and actions are few, but callers choose the words.
@@ -208,7 +206,7 @@ func (f *few[K, V]) get(key K) (v V) {
 
 func (f *few[K, V]) full() bool {
 	kept := f.kept.Load()
-	return kept != nil && len(*kept) >= cmp.Or(f.most, maxFew)
+	return kept != nil && len(*kept) >= maxFew
 }
 
 // keep returns what is kept for the key: v, unless somebody was faster.
@@ -222,7 +220,7 @@ func (f *few[K, V]) keep(key K, v V) V {
 	if first, there := kept[key]; there {
 		return first
 	}
-	if len(kept) >= cmp.Or(f.most, maxFew) {
+	if len(kept) >= maxFew {
 		return v
 	}
 	more := make(map[K]V, len(kept)+1)

@@ -160,11 +160,44 @@ func (v *values) add(was *[]ruleEntry, more []ruleEntry) {
 type atPlace struct {
 	rights *ast.Term
 	values values
-	kinds  few[Kind, *values] // of questions about the place
+	kinds  atomic.Pointer[[]atPlaceOfKind]
 }
+
+// atPlaceOfKind is what is kept at a place of one kind of questions, which is known by what
+// is kept of the kind anywhere.
+type atPlaceOfKind struct{ kind, here *values }
 
 // kindsAtPlace bounds the kinds of questions of which something is kept at one place.
 const kindsAtPlace = 16
+
+// of returns what is kept of the kind, or nil.
+func (at *atPlace) of(kind *values) *values {
+	if kinds := at.kinds.Load(); kinds != nil {
+		for _, k := range *kinds {
+			if k.kind == kind {
+				return k.here
+			}
+		}
+	}
+	return nil
+}
+
+// keep keeps the first that is known of the kind, unless somebody else adds a kind at that
+// moment.
+func (at *atPlace) keep(kind *values, entries []ruleEntry) {
+	was := at.kinds.Load()
+	var kinds []atPlaceOfKind
+	if was != nil {
+		kinds = *was
+	}
+	if len(kinds) >= kindsAtPlace || at.of(kind) != nil {
+		return
+	}
+	here := &values{}
+	here.kept.Store(&entries)
+	next := append(slices.Clip(kinds), atPlaceOfKind{kind, here})
+	at.kinds.CompareAndSwap(was, &next)
+}
 
 // place returns what is kept where the facts say; nil for nowhere. A policy that is watched
 // is there for one question, and leaves nothing behind.
@@ -172,7 +205,7 @@ func (p *Policy) place(f *authz.Facts) *atPlace {
 	if f.Place == nil || p.watch != nil {
 		return nil
 	}
-	return f.Place.Recall(p, func() any { return &atPlace{rights: rights(f.Rights), kinds: few[Kind, *values]{most: kindsAtPlace}} }).(*atPlace)
+	return f.Place.Recall(p, func() any { return &atPlace{rights: rights(f.Rights)} }).(*atPlace)
 }
 
 // rights returns the term of the facts' rights.
@@ -185,14 +218,13 @@ func (p *Policy) rights(f *authz.Facts) *ast.Term {
 
 // recalled is what an evaluation starts with, and where it leaves what it has settled.
 type recalled struct {
-	of          Kind
-	kind        *values  // nil: nothing is kept of the kind
-	at          *atPlace // nil: nothing is kept of the place
-	both        *values  // nil: nothing is known yet
-	fromKind    *[]ruleEntry
-	fromPlace   *[]ruleEntry
-	fromBoth    *[]ruleEntry
-	entriesWere int // in the scratch, at the start
+	kind      *values  // nil: nothing is kept of the kind
+	at        *atPlace // nil: nothing is kept of the place
+	both      *values  // nil: nothing is known yet
+	fromKind  *[]ruleEntry
+	fromPlace *[]ruleEntry
+	fromBoth  *[]ruleEntry
+	known     int // how many entries that is
 }
 
 // recall hands the scratch what is known of the question.
@@ -201,25 +233,21 @@ func (p *Policy) recall(q *authz.Query, f *authz.Facts, s *scratch) (r recalled)
 		return r // who watches is to see all of it
 	}
 	if k, ok := kindOf(q); ok {
-		r.of, r.kind = k, p.kinds.get(k)
+		r.kind = p.kinds.get(k)
 		if r.kind == nil && !p.kinds.full() {
-			r.kind = p.kinds.keep(k.cloned(), &values{})
+			k = Kind{Subject: strings.Clone(k.Subject), Resource: strings.Clone(k.Resource), Action: strings.Clone(k.Action)}
+			r.kind = p.kinds.keep(k, &values{})
 		}
 	}
 	if r.at = p.place(f); r.at != nil {
 		r.fromPlace = r.at.values.load()
 		if r.kind != nil {
-			r.both = r.at.kinds.get(r.of)
+			r.both = r.at.of(r.kind)
 		}
 	}
 	r.fromKind, r.fromBoth = r.kind.load(), r.both.load()
-	r.entriesWere = s.virtual.know(r.fromKind, r.fromPlace, r.fromBoth)
+	r.known = s.virtual.know(r.fromKind, r.fromPlace, r.fromBoth)
 	return r
-}
-
-// cloned returns the kind in words of its own: those of a question may be the caller's.
-func (k Kind) cloned() Kind {
-	return Kind{Subject: strings.Clone(k.Subject), Resource: strings.Clone(k.Resource), Action: strings.Clone(k.Action)}
 }
 
 // learn keeps what the evaluation has settled. It must have come to its end.
@@ -227,31 +255,25 @@ func (p *Policy) learn(r recalled, s *scratch) {
 	if r.kind == nil && r.at == nil {
 		return
 	}
-	var ofKind, ofPlace, ofBoth []ruleEntry
-	for _, e := range s.virtual.entries[r.entriesWere:] {
+	var learnt [byBoth + 1][]ruleEntry
+	for _, e := range s.virtual.entries[r.known:] {
 		if e.value != nil && !ast.IsScalar(e.value.Value) {
 			continue
 		}
-		rule := p.settled.of(e.ref)
-		if rule == nil {
-			continue
-		}
-		switch entry := (ruleEntry{rule.ref, e.value}); rule.by {
-		case byKind:
-			ofKind = append(ofKind, entry)
-		case byPlace:
-			ofPlace = append(ofPlace, entry)
-		case byBoth:
-			ofBoth = append(ofBoth, entry)
+		if rule := p.settled.of(e.ref); rule != nil {
+			learnt[rule.by] = append(learnt[rule.by], ruleEntry{rule.ref, e.value})
 		}
 	}
-	r.kind.add(r.fromKind, ofKind)
+	r.kind.add(r.fromKind, learnt[byKind])
 	if r.at == nil {
 		return
 	}
-	r.at.values.add(r.fromPlace, ofPlace)
-	if r.kind != nil && len(ofBoth) > 0 && r.both == nil && !r.at.kinds.full() {
-		r.both = r.at.kinds.keep(r.of.cloned(), &values{})
+	r.at.values.add(r.fromPlace, learnt[byPlace])
+	switch both := learnt[byBoth]; {
+	case r.kind == nil, len(both) == 0:
+	case r.both == nil:
+		r.at.keep(r.kind, both)
+	default:
+		r.both.add(r.fromBoth, both)
 	}
-	r.both.add(r.fromBoth, ofBoth)
 }
