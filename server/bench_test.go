@@ -95,6 +95,33 @@ func BenchmarkDecision(b *testing.B) {
 	}
 }
 
+// BenchmarkDecisionAtNewPlaces is one decision that is the first about its screen with the
+// roles of its user, of which there are more than are kept: 5,000 roles, 40 screens.
+func BenchmarkDecisionAtNewPlaces(b *testing.B) {
+	const roles, screens = 5000, 40
+	program, err := server.Program("", time.Second)
+	require.NoError(b, err)
+	decider, err := server.Offline([]authz.World{sized(roles, roles, screens)}, program, "", time.Now)
+	require.NoError(b, err)
+	questions := make([]authz.Query, roles*screens)
+	for i := range questions {
+		questions[i] = authz.Query{
+			Subject: authz.Entity{Type: "user", ID: fmt.Sprint("U", i%roles)}, Action: authz.Action{Name: "view"},
+			Resource: authz.Entity{Type: "screen", ID: fmt.Sprint("S", i/roles)},
+		}
+	}
+	var out [1]authz.Decision
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		q := questions[i%len(questions) : i%len(questions)+1]
+		if _, err := decider.Decide(b.Context(), "", q, out[:], nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func user(i int) string   { return fmt.Sprint("U", i*7919%10_000) }
 func screen(i int) string { return fmt.Sprint("S", i/7%200) }
 
