@@ -55,9 +55,7 @@ func sized(users, roles, screens int) authz.World {
 // collected as portcullis serve has it collected beside a heap of this size.
 func BenchmarkDecision(b *testing.B) {
 	const users, roles, screens = 10_000, 50, 200
-	garbage := debug.SetGCPercent(-1)
-	b.Cleanup(func() { debug.SetGCPercent(garbage) })
-	priority.Decisions(b.Context(), 0)
+	collectAsServed(b)
 	program, err := server.Program("", time.Second)
 	require.NoError(b, err)
 	decider, err := server.Offline([]authz.World{sized(users, roles, screens)}, program, "", time.Now)
@@ -81,16 +79,7 @@ func BenchmarkDecision(b *testing.B) {
 	} {
 		b.Run(mix.name, func(b *testing.B) {
 			questions := ask(b, decider, mix.action, mix.subject, mix.typ, mix.id, mix.only)
-			var out [1]authz.Decision
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				i++
-				q := questions[i%len(questions) : i%len(questions)+1]
-				if _, err := decider.Decide(b.Context(), "", q, out[:], nil); err != nil {
-					b.Fatal(err)
-				}
-			}
+			decideEach(b, decider, questions)
 		})
 	}
 }
@@ -99,6 +88,7 @@ func BenchmarkDecision(b *testing.B) {
 // roles of its user, of which there are more than are kept: 5,000 roles, 40 screens.
 func BenchmarkDecisionAtNewPlaces(b *testing.B) {
 	const roles, screens = 5000, 40
+	collectAsServed(b)
 	program, err := server.Program("", time.Second)
 	require.NoError(b, err)
 	decider, err := server.Offline([]authz.World{sized(roles, roles, screens)}, program, "", time.Now)
@@ -110,16 +100,28 @@ func BenchmarkDecisionAtNewPlaces(b *testing.B) {
 			Resource: authz.Entity{Type: "screen", ID: fmt.Sprint("S", i/roles)},
 		}
 	}
+	decideEach(b, decider, questions)
+}
+
+// decideEach is one decision, of one question after another.
+func decideEach(b *testing.B, d *pdp.Decider, questions []authz.Query) {
 	var out [1]authz.Decision
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
 		i++
-		q := questions[i%len(questions) : i%len(questions)+1]
-		if _, err := decider.Decide(b.Context(), "", q, out[:], nil); err != nil {
+		at := i % len(questions)
+		if _, err := d.Decide(b.Context(), "", questions[at:at+1], out[:], nil); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// collectAsServed has garbage collected as portcullis serve has it collected.
+func collectAsServed(b *testing.B) {
+	garbage := debug.SetGCPercent(-1)
+	b.Cleanup(func() { debug.SetGCPercent(garbage) })
+	priority.Decisions(b.Context(), 0)
 }
 
 func user(i int) string   { return fmt.Sprint("U", i*7919%10_000) }

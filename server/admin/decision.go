@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -120,17 +121,13 @@ func guarded(what string, do func() error) (err error) {
 	return do()
 }
 
-// beside does something beside another, and returns when both are done.
-func beside(what string, something, other func()) error {
+// beside does something beside another, and returns when both are done, with an error of
+// one of them.
+func beside(what string, something, other func() error) error {
 	var group errgroup.Group
-	group.Go(func() error {
-		return guarded(what, func() error {
-			something()
-			return nil
-		})
-	})
-	other()
-	return group.Wait()
+	group.Go(func() error { return guarded(what, something) })
+	err := other()
+	return cmp.Or(group.Wait(), err)
 }
 
 // put asks the policy of the portal, or of the one that is being made. anyRole is as of

@@ -80,16 +80,21 @@ func (s *Service) SetRights(ctx context.Context, call Call, q RightsQuery, cells
 func (w *writing) readCells(ctx context.Context) error {
 	var changes []change
 	var g *grid
-	var err error
-	besideErr := beside("the reading of the cells", func() { changes = w.order.changesOfCells() }, func() { g, err = w.s.gridOf(w.config, *w.order.rights) })
-	switch {
-	case besideErr != nil:
-		return besideErr
-	case err != nil: // who is not let in does not learn what there is
+	err := beside("the reading of the cells", func() error {
+		changes = w.order.changesOfCells()
+		return nil
+	}, func() (err error) {
+		g, err = w.s.gridOf(w.config, *w.order.rights)
+		return err
+	})
+	if err != nil { // who is not let in does not learn what there is
 		return firstError(w.permitRange(ctx), func() error { return err })
 	}
-	besideErr = beside("the ETag of the range", func() { w.tag = cellsTag(g.cells()) }, func() { err = w.orderCells(ctx, g, changes) })
-	if err := cmp.Or(err, besideErr); err != nil {
+	err = beside("the ETag of the range", func() error {
+		w.tag = cellsTag(g.cells())
+		return nil
+	}, func() error { return w.orderCells(ctx, g, changes) })
+	if err != nil {
 		return err
 	}
 	if len(w.changes) > fewCells {

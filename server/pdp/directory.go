@@ -75,19 +75,37 @@ func newDirectory(source Directory, size int) (*directory, error) {
 	return &directory{source: source, cache: cache}, nil
 }
 
-// load returns the entity of key, which read reads if nobody has meanwhile. What is not
-// found is kept as nothing; an error is not kept. Whoever looks in the cache before making
-// read spares making it.
-func (d *directory) load(ctx context.Context, key entityKey, read func(context.Context) (entity, error)) (entity, error) {
-	return d.cache.Get(ctx, key, otter.LoaderFunc[entityKey, entity](func(ctx context.Context, _ entityKey) (entity, error) {
+// get returns the entity of key as the view has it, which is read when it is not cached.
+// What is not found is kept as nothing; an error is not kept. A user is stated at now.
+func (d *directory) get(ctx context.Context, v *View, key entityKey, now time.Time) (entity, error) {
+	if e, ok := d.cache.GetIfPresent(key); ok {
+		return e, nil
+	}
+	return d.cache.Get(ctx, key, otter.LoaderFunc[entityKey, entity](func(ctx context.Context, key entityKey) (entity, error) {
 		ctx, cancel := shared(ctx)
 		defer cancel()
-		e, err := read(ctx)
+		e, err := d.read(ctx, v, key, now)
 		if err != nil && authz.KindOf(err) == authz.NotFound {
 			return entity{}, nil
 		}
 		return e, err
 	}))
+}
+
+// read reads what key names from the source.
+func (d *directory) read(ctx context.Context, v *View, key entityKey, now time.Time) (entity, error) {
+	switch key.kind {
+	case authz.UserEntity:
+		return d.readUser(ctx, v, key.id, now)
+	case authz.ContactEntity:
+		c, err := d.source.Contact(ctx, v.key.portal, v.Generation, key.id)
+		return entity{contact: &authz.ContactFacts{Contact: c}}, err
+	case authz.AccountEntity:
+		a, err := d.source.Account(ctx, v.key.portal, v.Generation, key.id)
+		return entity{account: &authz.AccountFacts{Account: a}}, err
+	}
+	r, err := d.readRecord(ctx, v, key.typ, key.id)
+	return entity{record: &authz.RecordFacts{Record: r}}, err
 }
 
 // shared returns the context of a read that several questions may be waiting for.
@@ -117,37 +135,28 @@ func (d *directory) principal(ctx context.Context, v *View, id string, now time.
 }
 
 func (d *directory) user(ctx context.Context, v *View, id string, since int64, now time.Time) (entity, error) {
-	key := entityKey{v.principals, authz.UserEntity, "", id, since}
-	if e, ok := d.cache.GetIfPresent(key); ok {
-		return e, nil
+	return d.get(ctx, v, entityKey{v.principals, authz.UserEntity, "", id, since}, now)
+}
+
+func (d *directory) readUser(ctx context.Context, v *View, id string, now time.Time) (entity, error) {
+	u, err := d.source.User(ctx, v.key.portal, v.Generation, id)
+	if err != nil {
+		return entity{}, err
 	}
-	return d.load(ctx, key, func(ctx context.Context) (entity, error) {
-		u, err := d.source.User(ctx, v.key.portal, v.Generation, id)
-		if err != nil {
+	same := 0
+	if v.Reads.Logins {
+		if same, err = d.source.SameLogin(ctx, v.key.portal, v.Generation, u.Login, u.ID); err != nil {
 			return entity{}, err
 		}
-		same := 0
-		if v.Reads.Logins {
-			if same, err = d.source.SameLogin(ctx, v.key.portal, v.Generation, u.Login, u.ID); err != nil {
-				return entity{}, err
-			}
-		}
-		return entity{principal: v.Snapshot.Principal(u, now, same), login: authz.FoldLogin(u.Login), view: v.number}, nil
-	})
+	}
+	return entity{principal: v.Snapshot.Principal(u, now, same), login: authz.FoldLogin(u.Login), view: v.number}, nil
 }
 
 func (d *directory) contact(ctx context.Context, v *View, id string) (*authz.ContactFacts, error) {
 	if id == "" {
 		return nil, nil
 	}
-	key := entityKey{v.key, authz.ContactEntity, "", id, v.written(id)}
-	if e, ok := d.cache.GetIfPresent(key); ok {
-		return e.contact, nil
-	}
-	e, err := d.load(ctx, key, func(ctx context.Context) (entity, error) {
-		c, err := d.source.Contact(ctx, v.key.portal, v.Generation, id)
-		return entity{contact: &authz.ContactFacts{Contact: c}}, err
-	})
+	e, err := d.get(ctx, v, entityKey{v.key, authz.ContactEntity, "", id, v.written(id)}, time.Time{})
 	return e.contact, err
 }
 
@@ -155,28 +164,14 @@ func (d *directory) account(ctx context.Context, v *View, id string) (*authz.Acc
 	if id == "" {
 		return nil, nil
 	}
-	key := entityKey{v.key, authz.AccountEntity, "", id, v.written(id)}
-	if e, ok := d.cache.GetIfPresent(key); ok {
-		return e.account, nil
-	}
-	e, err := d.load(ctx, key, func(ctx context.Context) (entity, error) {
-		a, err := d.source.Account(ctx, v.key.portal, v.Generation, id)
-		return entity{account: &authz.AccountFacts{Account: a}}, err
-	})
+	e, err := d.get(ctx, v, entityKey{v.key, authz.AccountEntity, "", id, v.written(id)}, time.Time{})
 	return e.account, err
 }
 
 // record returns the stored record; contacts and accounts are shown as records of
 // those types.
 func (d *directory) record(ctx context.Context, v *View, typ, id string) (*authz.RecordFacts, error) {
-	key := entityKey{v.key, authz.RecordEntity, typ, id, v.written(id)}
-	if e, ok := d.cache.GetIfPresent(key); ok {
-		return e.record, nil
-	}
-	e, err := d.load(ctx, key, func(ctx context.Context) (entity, error) {
-		r, err := d.readRecord(ctx, v, typ, id)
-		return entity{record: &authz.RecordFacts{Record: r}}, err
-	})
+	e, err := d.get(ctx, v, entityKey{v.key, authz.RecordEntity, typ, id, v.written(id)}, time.Time{})
 	return e.record, err
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -191,6 +192,7 @@ type claimKey struct {
 type few[K comparable, V any] struct {
 	kept atomic.Pointer[map[K]V]
 	mu   sync.Mutex
+	most int // how many are kept; 0: maxFew
 }
 
 // maxFew bounds what is kept: types and actions are few, but callers choose the words.
@@ -206,7 +208,7 @@ func (f *few[K, V]) get(key K) (v V) {
 
 func (f *few[K, V]) full() bool {
 	kept := f.kept.Load()
-	return kept != nil && len(*kept) >= maxFew
+	return kept != nil && len(*kept) >= cmp.Or(f.most, maxFew)
 }
 
 // keep returns what is kept for the key: v, unless somebody was faster.
@@ -220,7 +222,7 @@ func (f *few[K, V]) keep(key K, v V) V {
 	if first, there := kept[key]; there {
 		return first
 	}
-	if len(kept) >= maxFew {
+	if len(kept) >= cmp.Or(f.most, maxFew) {
 		return v
 	}
 	more := make(map[K]V, len(kept)+1)

@@ -241,7 +241,7 @@ func (p *Program) probe(rule ast.Ref) ast.Body {
 
 // eval returns the decision document, or nil when it is undefined.
 func (p *Policy) eval(ctx context.Context, input *ast.Term, s *scratch) (ast.Value, error) {
-	if p.probe == nil || p.watch != nil {
+	if p.probe == nil || p.watch != nil { // who watches is to see the query hold
 		return p.evaluate(ctx, p.query, p.compiler, input, s)
 	}
 	err := p.run(ctx, p.probe, p.compiler, input, s, func(topdown.QueryResult) error { return nil })
@@ -265,9 +265,6 @@ func (p *Policy) evaluate(ctx context.Context, query ast.Body, compiler ast.Quer
 	return document, err
 }
 
-// noMetadata is for built-ins that make requests, of which there are none.
-var noMetadata = map[string]any{}
-
 // run calls found with each result of the query. It calls OPA's evaluator as package
 // rego does, less what rego rebuilds for every evaluation.
 func (p *Policy) run(ctx context.Context, query ast.Body, compiler ast.QueryCompiler, input *ast.Term, s *scratch, found func(topdown.QueryResult) error) error {
@@ -277,8 +274,6 @@ func (p *Policy) run(ctx context.Context, query ast.Body, compiler ast.QueryComp
 		WithStore(p.data).
 		WithTransaction(p.data).
 		WithInput(input).
-		WithTime(s.deadline.start).
-		WithRequestMetadata(noMetadata).
 		WithMetrics(metrics.NoOp()).
 		WithStrictBuiltinErrors(true).
 		WithBaseCache(p.data).

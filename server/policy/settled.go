@@ -160,44 +160,11 @@ func (v *values) add(was *[]ruleEntry, more []ruleEntry) {
 type atPlace struct {
 	rights *ast.Term
 	values values
-	kinds  atomic.Pointer[[]atPlaceOfKind]
+	kinds  few[*values, *values] // by what is kept of the kind anywhere
 }
-
-// atPlaceOfKind is what is kept at a place of one kind of questions, which is known by what
-// is kept of the kind anywhere.
-type atPlaceOfKind struct{ kind, here *values }
 
 // kindsAtPlace bounds the kinds of questions of which something is kept at one place.
 const kindsAtPlace = 16
-
-// of returns what is kept of the kind, or nil.
-func (at *atPlace) of(kind *values) *values {
-	if kinds := at.kinds.Load(); kinds != nil {
-		for _, k := range *kinds {
-			if k.kind == kind {
-				return k.here
-			}
-		}
-	}
-	return nil
-}
-
-// keep keeps the first that is known of the kind, unless somebody else adds a kind at that
-// moment.
-func (at *atPlace) keep(kind *values, entries []ruleEntry) {
-	was := at.kinds.Load()
-	var kinds []atPlaceOfKind
-	if was != nil {
-		kinds = *was
-	}
-	if len(kinds) >= kindsAtPlace || at.of(kind) != nil {
-		return
-	}
-	here := &values{}
-	here.kept.Store(&entries)
-	next := append(slices.Clip(kinds), atPlaceOfKind{kind, here})
-	at.kinds.CompareAndSwap(was, &next)
-}
 
 // place returns what is kept where the facts say; nil for nowhere. A policy that is watched
 // is there for one question, and leaves nothing behind.
@@ -205,7 +172,9 @@ func (p *Policy) place(f *authz.Facts) *atPlace {
 	if f.Place == nil || p.watch != nil {
 		return nil
 	}
-	return f.Place.Recall(p, func() any { return &atPlace{rights: rights(f.Rights)} }).(*atPlace)
+	return f.Place.Recall(p, func() any {
+		return &atPlace{rights: rights(f.Rights), kinds: few[*values, *values]{most: kindsAtPlace}}
+	}).(*atPlace)
 }
 
 // rights returns the term of the facts' rights.
@@ -242,7 +211,7 @@ func (p *Policy) recall(q *authz.Query, f *authz.Facts, s *scratch) (r recalled)
 	if r.at = p.place(f); r.at != nil {
 		r.fromPlace = r.at.values.load()
 		if r.kind != nil {
-			r.both = r.at.of(r.kind)
+			r.both = r.at.kinds.get(r.kind)
 		}
 	}
 	r.fromKind, r.fromBoth = r.kind.load(), r.both.load()
@@ -269,11 +238,10 @@ func (p *Policy) learn(r recalled, s *scratch) {
 		return
 	}
 	r.at.values.add(r.fromPlace, learnt[byPlace])
-	switch both := learnt[byBoth]; {
-	case r.kind == nil, len(both) == 0:
-	case r.both == nil:
-		r.at.keep(r.kind, both)
-	default:
+	if both := learnt[byBoth]; r.kind != nil && len(both) > 0 {
+		if r.both == nil {
+			r.both = r.at.kinds.keep(r.kind, &values{})
+		}
 		r.both.add(r.fromBoth, both)
 	}
 }

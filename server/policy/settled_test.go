@@ -173,7 +173,7 @@ value_with if value == "s1" with input.screen.id as "s1"
 				kind, _ := kindOf(&all[i].q)
 				ofKind = ofKind || keeps(p.kinds.get(kind))
 				at := p.place(&all[i].f)
-				ofPlace, ofBoth = ofPlace || keeps(&at.values), ofBoth || keeps(at.of(p.kinds.get(kind)))
+				ofPlace, ofBoth = ofPlace || keeps(&at.values), ofBoth || keeps(at.kinds.get(p.kinds.get(kind)))
 			}
 			require.Equal(t, tc.by == byKind, ofKind)
 			require.Equal(t, tc.by == byPlace, ofPlace)
@@ -241,7 +241,7 @@ decision := {"outcome": "deny", "reason": value}`, nil)
 		for _, a := range []posed{all[0], all[len(all)-1]} {
 			a.q.Action.Name = fmt.Sprint("do", n%(2*kindsAtPlace))
 			require.Equal(t, a.q.Action.Name+" "+a.f.Screen.ID, new(p.Decide(t.Context(), &a.q, &a.f)).Reason)
-			require.Len(t, *p.place(&a.f).kinds.Load(), min(n+1, kindsAtPlace))
+			require.Len(t, *p.place(&a.f).kinds.kept.Load(), min(n+1, kindsAtPlace))
 		}
 	}
 }

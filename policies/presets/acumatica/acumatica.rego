@@ -107,7 +107,7 @@ else := record_refusal if {
 		"account", "contact", "contract", "document", "case",
 		"case_class", "contact_class", "account_class", "attribute",
 	}
-	record_reach >= 0
+	record_reach
 }
 
 else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if {
@@ -117,7 +117,7 @@ else := {"outcome": "deny", "reason": "level_too_low", "level": reached} if {
 
 else := {"outcome": "hide", "reason": "revoked", "level": 0} if {
 	input.user.active == true
-	hidden == true
+	hidden
 }
 
 else := {"outcome": "deny", "reason": "revoked", "level": 0} if {
@@ -129,7 +129,7 @@ else := {"outcome": "challenge", "reason": "login_required"} if input.subject.ty
 
 else := {"outcome": "deny", "reason": "not_granted"} if {
 	input.user.active == true
-	askable == true
+	askable
 }
 
 else := {"outcome": "deny", "reason": "user_unknown"} if not input.user.id
@@ -165,11 +165,9 @@ record_refusal := {"outcome": "deny", "reason": "other_account"} if {
 
 else := {"outcome": "deny", "reason": "record_exists"} if input.action.name == "create"
 
-else := {"outcome": "hide", "reason": "class_internal"} if input.record.flags.internal
-
-else := {"outcome": "deny", "reason": "other_account"} if input.record.account != input.user.account
-
 else := {"outcome": "deny", "reason": "record_unknown"} if not input.record.id
+
+else := {"outcome": "hide", "reason": "class_internal"} if input.record.flags.internal
 
 else := {"outcome": "deny", "reason": "other_account"} if not input.record.account == input.user.account
 
