@@ -181,15 +181,6 @@ func between(a, b []authz.Right) (found []difference) {
 	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
-	if len(a) == len(b) { // most often with other levels, and nothing else
-		n := 0
-		for i := range a {
-			if a[i] != b[i] {
-				n++
-			}
-		}
-		found = make([]difference, 0, min(n, maxEdits+1))
-	}
 	take := func(gone, come int) {
 		for _, r := range a[:gone] {
 			found = append(found, difference{r, true, false})
