@@ -239,7 +239,7 @@ func (p *Policy) learn(r recalled, s *scratch) {
 	}
 	r.at.values.add(r.fromPlace, learnt[byPlace])
 	if both := learnt[byBoth]; r.kind != nil && len(both) > 0 {
-		if r.both == nil {
+		if r.both == nil && !r.at.kinds.full() {
 			r.both = r.at.kinds.keep(r.kind, &values{})
 		}
 		r.both.add(r.fromBoth, both)
